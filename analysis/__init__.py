@@ -1,0 +1,1 @@
+"""From raw results to the paper's tables and figures; never imports torch and decodes no frame."""

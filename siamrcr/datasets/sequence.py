@@ -1,0 +1,73 @@
+"""What every reader gives: a sequence of frames with its ground truth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siamrcr.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """One target in one video. Frames are decoded one at a time, on demand, so memory never grows with length.
+
+    Attributes:
+        name: the benchmark's own name of the sequence, unique within it.
+        frames: image files in order; empty when only the ground truth was given.
+        boxes: (N, 4) float64 x, y, w, h, 0-based; rows that the benchmark hides are NaN; row 0 is always known.
+        visible: (N,) bool, False where the benchmark flags the target as absent.
+        regions: the N ground-truth regions as the benchmark stores them (VOT polygons, flat float64 arrays of 8, or of 4
+            for boxes, 0-based as on disk), or None where the boxes are the ground truth.
+        cover: (N,) int visible ratio in eighths (GOT-10k), or None.
+        size: width, height of the frames, or None when not known without decoding one.
+        attributes: tag -> (N,) bool per frame (VOT), or tag -> (1,) bool for the whole sequence (OTB, LaSOT, GOT-10k).
+    """
+
+    name: str
+    frames: tuple[Path, ...]
+    boxes: NDArray[np.float64]
+    visible: NDArray[np.bool_]
+    regions: tuple[NDArray[np.float64], ...] | None = None
+    cover: NDArray[np.int64] | None = None
+    size: tuple[int, int] | None = None
+    attributes: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.frames and len(self.frames) != len(self.boxes):
+            raise InputError(f"{self.name}: {len(self.frames)} frames but {len(self.boxes)} ground-truth lines")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def hidden(self) -> bool:
+        """True where a server keeps the ground truth after the first frame."""
+        return len(self) > 1 and bool(np.isnan(self.boxes[1:]).all())
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Frame `index` as (H, W, 3) uint8 RGB. Raises InputError naming the file when it is missing or unreadable."""
+        return read_image(self.frames[index])
+
+    def frame_size(self) -> tuple[int, int]:
+        """Width and height: as stored, else from the first frame."""
+        if self.size is not None:
+            return self.size
+        height, width = self.image(0).shape[:2]
+        return width, height
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """An image file as (H, W, 3) uint8 RGB. Raises InputError naming the file when it is missing or unreadable."""
+    import cv2  # deferred: analysis imports this module and decodes nothing
+
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the image ({error.strerror}): download the dataset again") from None
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
+    if image is None:
+        raise InputError(f"{path}: not a readable image: download the dataset again")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)

@@ -1,0 +1,9 @@
+"""The one error that users are meant to see."""
+
+
+class InputError(Exception):
+    """Something the user gave cannot be used.
+
+    The message is one line that names the file, key or frame and the remedy; the command line prints it alone and exits
+    with status 2.
+    """
