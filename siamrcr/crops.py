@@ -19,9 +19,10 @@ def crop_matrix(center: tuple[float, float], side: float, size: int) -> NDArray[
 
 def cut(image: Image, matrix: NDArray[np.float64], size: int, fill: tuple[float, float, float]) -> Image:
     """The (size, size, 3) crop of an (H, W, 3) image; what lies outside the frame has the colour `fill`."""
-    return cv2.warpAffine(
+    crop: Image = cv2.warpAffine(
         image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=fill
-    )
+    )  # type: ignore[assignment]
+    return crop
 
 
 def mean_color(image: Image) -> tuple[float, float, float]:

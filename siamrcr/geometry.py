@@ -30,7 +30,7 @@ def centers(boxes: ArrayLike) -> Array:
 
 
 def iou(a: ArrayLike, b: ArrayLike) -> Array:
-    """Intersection over union in [0, 1] of boxes a and b (broadcast over the leading axes); 0 where the union is empty."""
+    """Intersection over union in [0, 1] of boxes a and b, broadcast over leading axes; 0 where the union is empty."""
     p, q = corners(a), corners(b)
     sides = np.clip(np.minimum(p[..., 2:], q[..., 2:]) - np.maximum(p[..., :2], q[..., :2]), 0, None)
     intersection = sides[..., 0] * sides[..., 1]
@@ -47,7 +47,7 @@ def bounding_box(polygon: ArrayLike) -> Array:
 
 
 def context_side(size: ArrayLike, context: float) -> Array:
-    """Side in frame pixels of the square exemplar crop around targets of size (..., 2) as w, h (SiamFC, Section 2.4)."""
+    """Side (...) in frame pixels of the square exemplar crop around targets of size (..., 2) as w, h (from SiamFC)."""
     wh = np.asarray(size, dtype=np.float64)
     padding = context * wh.sum(axis=-1, keepdims=True)
     return np.sqrt(np.prod(wh + padding, axis=-1))
@@ -67,8 +67,9 @@ def score_grid(search_size: int, score_size: int, stride: int) -> Array:
 def score_map_size(exemplar_size: int, search_size: int, stride: int, exemplar_cells: int) -> int:
     """Side S of the score map from the crops' sizes, the total stride and the exemplar cells kept (Section 3.2).
 
-    A padded backbone gives ceil(size / stride) cells a side, all shifted alike, so the shift cancels in the correlation:
-    the score cell that a centred target excites must be the centre cell. Raises InputError where the sizes break this.
+    A padded backbone gives ceil(size / stride) cells a side, all shifted alike, so the shift cancels in the
+    correlation: the score cell that a centred target excites must be the centre cell. Raises InputError where the sizes
+    break this.
     """
     exemplar, search = -(-exemplar_size // stride), -(-search_size // stride)
     if exemplar_cells > exemplar or (exemplar - exemplar_cells) % 2:
@@ -80,8 +81,8 @@ def score_map_size(exemplar_size: int, search_size: int, stride: int, exemplar_c
     first = (exemplar_size - 1) / 2 - stride * (exemplar - exemplar_cells) / 2
     if size < 1 or first != score_offset(search_size, size, stride):
         raise InputError(
-            f"network sizes exemplar {exemplar_size}, search {search_size}, stride {stride} and {exemplar_cells} exemplar "
-            f"cells put the score map off the search image's centre: keep both sizes one less than a multiple of "
-            f"{2 * stride}, as 127 and 255 are"
+            f"network sizes exemplar {exemplar_size}, search {search_size}, stride {stride} and {exemplar_cells} "
+            f"exemplar cells put the score map off the search image's centre: keep both sizes one less than a multiple "
+            f"of {2 * stride}, as 127 and 255 are"
         )
     return size

@@ -1,0 +1,68 @@
+# From download to report: `snakemake --cores all` runs mini, `--configfile workflow/config/paper.yaml` the paper.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version, validate
+
+from siamrcr import config as settings
+from siamrcr.errors import InputError
+
+min_version("9.25")
+
+
+# Built from the lock by: docker build --tag siamrcr:0.1.0 .
+container: "docker-daemon://siamrcr:0.1.0"
+
+
+# ---- configuration: --configfile is merged over whatever was loaded before, so mini must not lie beneath another run
+if not workflow.overwrite_configfiles:
+
+    configfile: "workflow/config/mini.yaml"
+
+
+try:
+    RUN = settings.resolve(config, " ".join(map(str, workflow.configfiles)))
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+validate(config, "workflow/config/schema.json", set_default=False)
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/track.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+# ---- targets
+localrules:
+    all,
+    scores,
+    tables,
+    figures,
+    submissions,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,
+        rules.tables.input,
+        rules.figures.input,
+        rules.submissions.input,
+
+
+onstart:
+    settings.write(config, CONFIGURATION)
+
+
+onsuccess:
+    print(f"The report is {RUN.folder / 'report' / 'index.html'}")
+    if not RUN.comparable:
+        print("At the paper's scale: snakemake --cores all --configfile workflow/config/paper.yaml (first with --dry-run)")
+
+
+onerror:
+    print(f"What a job printed is under {RUN.folder / 'logs'}; the same command continues where this run stopped.")

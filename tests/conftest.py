@@ -1,0 +1,17 @@
+"""Fixtures that tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real sequences, ground truth and raw results; the test is skipped where it is not provided."""
+    folder = os.environ.get("SIAMRCR_REAL_DATA")
+    if not folder:
+        pytest.skip("real sequences and results are not provided: set SIAMRCR_REAL_DATA to their folder")
+    path = Path(folder)
+    assert path.is_dir(), f"SIAMRCR_REAL_DATA names {path}, which is not a folder"
+    return path

@@ -1,0 +1,107 @@
+"""Outputs appear whole or not at all; progress and provenance tell what they should; a guarded job ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from siamrcr import files
+from siamrcr.errors import InputError
+from siamrcr.progress import Progress
+from siamrcr.provenance import provenance
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "score.json"
+    files.write_json(path, {"AO": 1})
+
+    def fail_half_way() -> None:
+        with files.atomic(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert json.loads(path.read_text()) == {"AO": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_written_files_can_be_read_by_others(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a.txt", "x")
+    (tmp_path / "b.txt").write_text("x")
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
+
+
+def test_broken_json_names_file_and_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text("{")
+    with pytest.raises(InputError, match=r"broken\.json: not valid JSON .*: make it again"):
+        files.read_json(path, "make it again")
+    with pytest.raises(InputError, match=r"absent\.json: cannot be read"):
+        files.read_json(tmp_path / "absent.json", "make it")
+
+
+def test_settings_hash_ignores_order() -> None:
+    assert files.settings_hash({"a": 1, "b": 2}) == files.settings_hash({"b": 2, "a": 1})
+    assert files.settings_hash({"a": 1}) != files.settings_hash({"a": 2})
+
+
+def test_progress_prints_plain_lines_elsewhere_than_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("siamrcr.progress.INTERVAL", 0.0)
+    bar = Progress("train", 4, "pairs")
+    bar.resume(2)
+    bar.advance(1, "loss 0.5")
+    bar.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("train: 3/4 pairs (")
+    assert lines[0].endswith("loss 0.5")
+
+
+def test_provenance_names_versions_and_takes_more() -> None:
+    record = provenance(seed=3)
+    assert record["seed"] == 3
+    assert record["packages"]["numpy"]
+    assert len(record["commit"] or "0" * 40) == 40
+    assert {"command", "date", "processor", "cores", "dirty", "threads"} <= set(record)
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="the guard reads /proc, which this system does not have"
+)
+def test_a_job_ends_with_a_killed_workflow(tmp_path: Path) -> None:
+    job = (
+        "import os, time, pathlib; from siamrcr.guard import end_with_workflow; end_with_workflow();"
+        f"pathlib.Path(r'{tmp_path}/job').write_text(str(os.getpid())); time.sleep(60)"
+    )
+    # A stand-in for Snakemake: it starts a shell, which starts the job.
+    shell = f'{sys.executable} -c "{job}" | cat'
+    workflow = subprocess.Popen(
+        [sys.executable, "-c", f"import subprocess; subprocess.run(['bash', '-c', {shell!r}])"],
+        env=os.environ | {"SIAMRCR_GUARD": "1"},
+    )
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "job").exists() or not (tmp_path / "job").read_text():
+        assert time.monotonic() < deadline, "the job did not start"
+        time.sleep(0.05)
+    process = int((tmp_path / "job").read_text())
+    assert alive(process)
+    workflow.send_signal(signal.SIGKILL)
+    workflow.wait()
+    while alive(process):
+        assert time.monotonic() < deadline, "the job outlived its workflow"
+        time.sleep(0.1)

@@ -1,0 +1,82 @@
+# Names and look-ups that the rules share.
+from analysis import needs
+
+FOLDER = RUN.folder
+CONFIGURATION = FOLDER / "config.yaml"
+MARKERS = RUN.data / RUN.source
+# Only a job that uses a GPU may hold one; and cores beside a GPU feed it.
+GPU = 0 if RUN.device == "cpu" else 1
+GPU_JOB_CORES = 8 if GPU else 1
+TRAINED = RUN.trained()
+
+wildcard_constraints:
+    model="|".join(map(re.escape, RUN.models)) or "none",
+    tracker="|".join(map(re.escape, [*TRAINED, *RUN.trackers])) or "none",
+    benchmark="|".join(settings.BENCHMARKS),
+    seed=r"\d+",
+
+
+# The job's own siamrcr comes first, one thread for each core that Snakemake gave it, and it ends when the workflow does.
+shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH" SIAMRCR_GUARD=1; ')
+
+
+def marker(dataset):
+    """The file that says a dataset is complete."""
+    return MARKERS / f"{dataset}.json"
+
+
+def slice_of(model, *sections):
+    """What of the configuration a job depends on: a change re-runs it, any other change does not."""
+    return {name: getattr(RUN.models[model], name).model_dump(mode="json") for name in sections}
+
+
+def weights(tracker):
+    """Weights of one of our models: trained here, or the user's own."""
+    model, _ = TRAINED[tracker]
+    return RUN.models[model].checkpoint or FOLDER / "models" / f"{tracker}.safetensors"
+
+
+def must_exist(path, key):
+    """Refuse early: Snakemake says "nothing to be done" when a source file is gone and what was made from it is not."""
+    if not Path(path).exists():
+        raise WorkflowError(f"{path}: no such file; the configuration names it under {key}")
+    return path
+
+
+for name, entry in RUN.models.items():
+    if entry.checkpoint:
+        must_exist(entry.checkpoint, f"models.{name}.checkpoint")
+for name, entry in RUN.trackers.items():
+    for benchmark, path in entry.results.items():
+        must_exist(path, f"trackers.{name}.results.{benchmark}")
+
+
+def pretrained(model):
+    """The dataset that holds a backbone's weights, where the configuration names a file of one."""
+    path = Path(RUN.models[model].network.weights)
+    return [marker(path.parent.name)] if path.parent.parent == MARKERS else []
+
+
+def tracker_settings(tracker):
+    """What of the configuration a tracker's raw results depend on."""
+    if tracker in TRAINED:
+        return slice_of(TRAINED[tracker][0], "network", "tracking")
+    return RUN.trackers[tracker].model_dump(mode="json", exclude={"label", "benchmarks"})
+
+
+def tracks(job):
+    """A tracker's raw results on a benchmark: made here, or the user's own."""
+    entry = RUN.trackers.get(job.tracker)
+    if entry and entry.results:
+        return entry.results[job.benchmark]
+    return FOLDER / "tracks" / job.tracker / job.benchmark / "manifest.json"
+
+
+def evaluation_settings(benchmark):
+    """What of the configuration a score depends on."""
+    own = RUN.benchmarks.get(benchmark)
+    return {
+        "bootstrap": RUN.analysis.bootstrap,
+        "seed": RUN.analysis.seed,
+        "benchmark": own.model_dump(mode="json") if own else {},
+    }

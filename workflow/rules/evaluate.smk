@@ -1,0 +1,24 @@
+# Cheap: the rule names the code that it runs, so that a change of a metric evaluates again and trains nothing.
+
+
+rule evaluate:
+    input:
+        tracks=tracks,
+        truth=lambda job: marker(settings.DATASET[job.benchmark]),
+        code=collect("analysis/{file}.py", file=["benchmarks", "evaluation", "overlap", "statistics", "vot"]),
+    output:
+        FOLDER / "scores" / "{tracker}" / "{benchmark}.json",
+    log:
+        FOLDER / "logs" / "evaluate-{tracker}-{benchmark}.log",
+    params:
+        settings=lambda job: evaluation_settings(job.benchmark),
+    message:
+        "evaluate {wildcards.tracker} on {wildcards.benchmark}"
+    shell:
+        "siamrcr evaluate {wildcards.benchmark} {input.tracks} --tracker {wildcards.tracker} --json {output}"
+        " --configfile {CONFIGURATION} 2>&1 | tee {log}"
+
+
+rule scores:
+    input:
+        [FOLDER / "scores" / tracker / f"{benchmark}.json" for tracker, benchmark in RUN.jobs()],

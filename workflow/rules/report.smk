@@ -1,0 +1,70 @@
+# The paper's tables and figures, and one file that holds them all.
+
+
+rule table:
+    input:
+        lambda job: needs.table(RUN, job.name),
+        code=collect("analysis/{file}", file=["tables.py", "scores.py", "reported.py", "reported.csv"]),
+    output:
+        report(
+            FOLDER / "tables" / "{name}.csv", caption="../report/table.rst", category="Tables", labels={"table": "{name}"}
+        ),
+        FOLDER / "tables" / "{name}.md",
+        FOLDER / "tables" / "{name}.tex",
+    log:
+        FOLDER / "logs" / "table-{name}.log",
+    params:
+        settings=RUN.analysis.model_dump(mode="json"),
+    message:
+        "write {wildcards.name}"
+    shell:
+        "siamrcr table {wildcards.name} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+
+
+rule figure:
+    input:
+        lambda job: needs.figure(RUN, job.name),
+        code=collect("analysis/{file}", file=["figures.py", "scores.py", "reported.py", "reported.csv", "matplotlibrc"]),
+    output:
+        report(
+            FOLDER / "figures" / "{name}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{name}"},
+        ),
+        FOLDER / "figures" / "{name}.pdf",
+        FOLDER / "figures" / "{name}.png",
+    log:
+        FOLDER / "logs" / "figure-{name}.log",
+    params:
+        settings=RUN.analysis.model_dump(mode="json"),
+    message:
+        "draw {wildcards.name}"
+    shell:
+        "siamrcr figure {wildcards.name} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+
+
+rule tables:
+    input:
+        collect(rules.table.output, name=needs.TABLES),
+
+
+rule figures:
+    input:
+        collect(rules.figure.output, name=needs.FIGURES),
+
+
+rule report:
+    input:
+        rules.tables.input,
+        rules.figures.input,
+        [FOLDER / "models" / f"{t}.json" for t, (m, _) in TRAINED.items() if not RUN.models[m].checkpoint],
+        code=collect("analysis/{file}", file=["report.py", "report.html"]),
+    output:
+        FOLDER / "report" / "index.html",
+    log:
+        FOLDER / "logs" / "report.log",
+    message:
+        "write the report"
+    shell:
+        "siamrcr report --configfile {CONFIGURATION} 2>&1 | tee {log}"

@@ -1,0 +1,60 @@
+# One job a tracker and benchmark; it resumes by sequence.
+
+
+rule track:
+    input:
+        lambda job: marker(settings.DATASET[job.benchmark]),
+        lambda job: weights(job.tracker) if job.tracker in TRAINED else [],
+    output:
+        FOLDER / "tracks" / "{tracker}" / "{benchmark}" / "manifest.json",
+    log:
+        FOLDER / "logs" / "track-{tracker}-{benchmark}.log",
+    params:
+        settings=lambda job: tracker_settings(job.tracker),
+    threads: GPU_JOB_CORES
+    resources:
+        gpu=lambda job: GPU if job.tracker in TRAINED else 0,
+    message:
+        "track {wildcards.benchmark} with {wildcards.tracker}"
+    shell:
+        "siamrcr track {wildcards.tracker} {wildcards.benchmark} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+
+
+rule maps:
+    input:
+        lambda job: marker(settings.DATASET[RUN.analysis.correlation_benchmark]),
+        lambda job: weights(f"{job.model}-s{job.seed}"),
+    output:
+        FOLDER / "maps" / "{model}-s{seed}.npz",
+    log:
+        FOLDER / "logs" / "maps-{model}-s{seed}.log",
+    params:
+        settings=lambda job: slice_of(job.model, "network", "loss", "tracking"),
+        frames=RUN.analysis.correlation_frames,
+        seed=RUN.analysis.seed,
+    threads: GPU_JOB_CORES
+    resources:
+        gpu=GPU,
+    message:
+        "store score maps of {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "siamrcr maps {wildcards.model} --seed {wildcards.seed} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+
+
+rule pack:
+    input:
+        rules.track.output,
+    output:
+        FOLDER / "submissions" / "{tracker}" / "{benchmark}.zip",
+    log:
+        FOLDER / "logs" / "pack-{tracker}-{benchmark}.log",
+    message:
+        "pack {wildcards.benchmark} of {wildcards.tracker} for its server"
+    shell:
+        "siamrcr pack {wildcards.benchmark} {FOLDER}/tracks/{wildcards.tracker}/{wildcards.benchmark} {output}"
+        " 2>&1 | tee {log}"
+
+
+rule submissions:
+    input:
+        [FOLDER / "submissions" / t / f"{b}.zip" for t, b in RUN.jobs() if t in TRAINED and b in settings.SERVED],
