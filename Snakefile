@@ -61,7 +61,9 @@ onstart:
 onsuccess:
     print(f"The report is {RUN.folder / 'report' / 'index.html'}")
     if not RUN.comparable:
-        print("At the paper's scale: snakemake --cores all --configfile workflow/config/paper.yaml (first with --dry-run)")
+        print(
+            "At the paper's scale: snakemake --cores all --configfile workflow/config/paper.yaml (first with --dry-run)"
+        )
 
 
 onerror:

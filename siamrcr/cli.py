@@ -118,7 +118,7 @@ def pack(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Score raw results by the benchmark's own rules."""
-    from analysis.evaluation import evaluate_tracks, summary
+    from analysis.scoring import evaluate_tracks, summary
 
     from siamrcr.files import write_json
 

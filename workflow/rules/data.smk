@@ -9,11 +9,12 @@ if RUN.source == "mini":
         log:
             FOLDER / "logs" / "mini-{dataset}.log",
         params:
+            configuration=CONFIGURATION,
             settings=RUN.mini.model_dump(mode="json"),
         message:
             "generate {wildcards.dataset}"
         shell:
-            "siamrcr mini {wildcards.dataset} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+            "siamrcr mini {wildcards.dataset} --configfile {params.configuration} 2>&1 | tee {log}"
 
 else:
 
@@ -22,10 +23,11 @@ else:
             MARKERS / "{dataset}.json",
         log:
             FOLDER / "logs" / "download-{dataset}.log",
-        params:
-            expected=RUN.expected,
         retries: 3
+        params:
+            configuration=CONFIGURATION,
+            expected=RUN.expected,
         message:
             "download and verify {wildcards.dataset}"
         shell:
-            "siamrcr download {wildcards.dataset} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+            "siamrcr download {wildcards.dataset} --configfile {params.configuration} 2>&1 | tee {log}"

@@ -5,18 +5,19 @@ rule evaluate:
     input:
         tracks=tracks,
         truth=lambda job: marker(settings.DATASET[job.benchmark]),
-        code=collect("analysis/{file}.py", file=["benchmarks", "evaluation", "overlap", "statistics", "vot"]),
+        code=EVALUATION_CODE,
     output:
         FOLDER / "scores" / "{tracker}" / "{benchmark}.json",
     log:
         FOLDER / "logs" / "evaluate-{tracker}-{benchmark}.log",
     params:
+        configuration=CONFIGURATION,
         settings=lambda job: evaluation_settings(job.benchmark),
     message:
         "evaluate {wildcards.tracker} on {wildcards.benchmark}"
     shell:
         "siamrcr evaluate {wildcards.benchmark} {input.tracks} --tracker {wildcards.tracker} --json {output}"
-        " --configfile {CONFIGURATION} 2>&1 | tee {log}"
+        " --configfile {params.configuration} 2>&1 | tee {log}"
 
 
 rule scores:

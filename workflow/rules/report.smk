@@ -4,27 +4,31 @@
 rule table:
     input:
         lambda job: needs.table(RUN, job.name),
-        code=collect("analysis/{file}", file=["tables.py", "scores.py", "reported.py", "reported.csv"]),
+        code=ANALYSIS_CODE,
     output:
         report(
-            FOLDER / "tables" / "{name}.csv", caption="../report/table.rst", category="Tables", labels={"table": "{name}"}
+            FOLDER / "tables" / "{name}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{name}"},
         ),
         FOLDER / "tables" / "{name}.md",
         FOLDER / "tables" / "{name}.tex",
     log:
         FOLDER / "logs" / "table-{name}.log",
     params:
+        configuration=CONFIGURATION,
         settings=RUN.analysis.model_dump(mode="json"),
     message:
         "write {wildcards.name}"
     shell:
-        "siamrcr table {wildcards.name} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+        "siamrcr table {wildcards.name} --configfile {params.configuration} 2>&1 | tee {log}"
 
 
 rule figure:
     input:
         lambda job: needs.figure(RUN, job.name),
-        code=collect("analysis/{file}", file=["figures.py", "scores.py", "reported.py", "reported.csv", "matplotlibrc"]),
+        code=ANALYSIS_CODE,
     output:
         report(
             FOLDER / "figures" / "{name}.svg",
@@ -37,11 +41,12 @@ rule figure:
     log:
         FOLDER / "logs" / "figure-{name}.log",
     params:
+        configuration=CONFIGURATION,
         settings=RUN.analysis.model_dump(mode="json"),
     message:
         "draw {wildcards.name}"
     shell:
-        "siamrcr figure {wildcards.name} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+        "siamrcr figure {wildcards.name} --configfile {params.configuration} 2>&1 | tee {log}"
 
 
 rule tables:
@@ -59,12 +64,14 @@ rule report:
         rules.tables.input,
         rules.figures.input,
         [FOLDER / "models" / f"{t}.json" for t, (m, _) in TRAINED.items() if not RUN.models[m].checkpoint],
-        code=collect("analysis/{file}", file=["report.py", "report.html"]),
+        code=ANALYSIS_CODE,
     output:
         FOLDER / "report" / "index.html",
     log:
         FOLDER / "logs" / "report.log",
+    params:
+        configuration=CONFIGURATION,
     message:
         "write the report"
     shell:
-        "siamrcr report --configfile {CONFIGURATION} 2>&1 | tee {log}"
+        "siamrcr report --configfile {params.configuration} 2>&1 | tee {log}"

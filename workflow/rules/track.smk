@@ -9,15 +9,16 @@ rule track:
         FOLDER / "tracks" / "{tracker}" / "{benchmark}" / "manifest.json",
     log:
         FOLDER / "logs" / "track-{tracker}-{benchmark}.log",
-    params:
-        settings=lambda job: tracker_settings(job.tracker),
     threads: GPU_JOB_CORES
     resources:
         gpu=lambda job: GPU if job.tracker in TRAINED else 0,
+    params:
+        configuration=CONFIGURATION,
+        settings=lambda job: tracker_settings(job.tracker),
     message:
         "track {wildcards.benchmark} with {wildcards.tracker}"
     shell:
-        "siamrcr track {wildcards.tracker} {wildcards.benchmark} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+        "siamrcr track {wildcards.tracker} {wildcards.benchmark} --configfile {params.configuration} 2>&1 | tee {log}"
 
 
 rule maps:
@@ -28,17 +29,18 @@ rule maps:
         FOLDER / "maps" / "{model}-s{seed}.npz",
     log:
         FOLDER / "logs" / "maps-{model}-s{seed}.log",
-    params:
-        settings=lambda job: slice_of(job.model, "network", "loss", "tracking"),
-        frames=RUN.analysis.correlation_frames,
-        seed=RUN.analysis.seed,
     threads: GPU_JOB_CORES
     resources:
         gpu=GPU,
+    params:
+        configuration=CONFIGURATION,
+        settings=lambda job: slice_of(job.model, "network", "loss", "tracking"),
+        frames=RUN.analysis.correlation_frames,
+        seed=RUN.analysis.seed,
     message:
         "store score maps of {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "siamrcr maps {wildcards.model} --seed {wildcards.seed} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+        "siamrcr maps {wildcards.model} --seed {wildcards.seed} --configfile {params.configuration} 2>&1 | tee {log}"
 
 
 rule pack:
@@ -48,11 +50,12 @@ rule pack:
         FOLDER / "submissions" / "{tracker}" / "{benchmark}.zip",
     log:
         FOLDER / "logs" / "pack-{tracker}-{benchmark}.log",
+    params:
+        tracks=subpath(input[0], parent=True),
     message:
         "pack {wildcards.benchmark} of {wildcards.tracker} for its server"
     shell:
-        "siamrcr pack {wildcards.benchmark} {FOLDER}/tracks/{wildcards.tracker}/{wildcards.benchmark} {output}"
-        " 2>&1 | tee {log}"
+        "siamrcr pack {wildcards.benchmark} {params.tracks} {output} 2>&1 | tee {log}"
 
 
 rule submissions:

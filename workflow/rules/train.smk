@@ -11,13 +11,14 @@ rule train:
         card=FOLDER / "models" / "{model}-s{seed}.json",
     log:
         FOLDER / "logs" / "train-{model}-s{seed}.log",
-    params:
-        settings=lambda job: slice_of(job.model, "network", "loss", "training"),
     retries: 2 if GPU else 0
     threads: GPU_JOB_CORES
     resources:
         gpu=GPU,
+    params:
+        configuration=CONFIGURATION,
+        settings=lambda job: slice_of(job.model, "network", "loss", "training"),
     message:
         "train {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "siamrcr train {wildcards.model} --seed {wildcards.seed} --configfile {CONFIGURATION} 2>&1 | tee {log}"
+        "siamrcr train {wildcards.model} --seed {wildcards.seed} --configfile {params.configuration} 2>&1 | tee {log}"

@@ -1,0 +1,74 @@
+"""What the run's trackers cost: parameters, training, tracking."""
+
+from typing import Any
+
+from analysis import reported
+from analysis.comparison import Record, heading, titled
+from analysis.scores import GENERATED, Entry, commit_of, entries, machine_of, read_all
+from analysis.typesetting import Cell, Column, Grid, Table, number
+from siamrcr.config import Run
+
+# Column -> key of the record, unit in the column, factor, decimals.
+COLUMNS = {
+    "Parameters (M)": ("parameters", 1e-6, 2),
+    "Training pairs (k)": ("training_pairs", 1e-3, 0),
+    "Training (min)": ("training_seconds", 1 / 60, 1),
+    "Tracking (frames/s)": ("tracking_frames_per_second", 1.0, 1),
+}
+
+
+def build(run: Run) -> Table:
+    """Parameters, training pairs and time from the models' cards, tracking rate from the raw results' manifests."""
+    rows = [entry for entry in entries(run) if entry.model or run.trackers[entry.name].command]
+    measured = [_measure(run, entry) for entry in rows]
+    columns = [heading("Tracker", [entry.label for entry in rows])]
+    records: list[Record] = []
+    for label, (key, factor, digits) in COLUMNS.items():
+        cells = [_cell(entry, key, m.get(key), factor, digits) for m, entry in zip(measured, rows, strict=True)]
+        columns.append(Column("", label, tuple(cells)))
+        # Rates and times differ from run to run; the records, which a digest covers, must not.
+        if key in ("parameters", "training_pairs"):
+            records += [_record(run, entry, key, m.get(key)) for entry, m in zip(rows, measured, strict=True)]
+    columns.append(heading("Machine", [str(m.get("machine", "not recorded")) for m in measured]))
+    grids = (Grid(tuple(columns)),) if rows else ()
+    commits = sorted({commit for m in measured for commit in m.get("commits", ())})
+    footer = [
+        "Training: mean over seeds. Tracking: frames over seconds on all benchmarks, cropping counted, decoding not."
+    ]
+    fps = reported.find("text", reported.OURS, "fps")
+    if fps is not None and fps.value is not None:
+        footer.append(f"Reported: {fps.value:g} frames/s ({fps.source}); {fps.note}. Rates hold on one machine only.")
+    footer += [f"Commit {', '.join(commits)}."] if commits else []
+    return Table("cost", titled(run, "What the trackers cost"), grids, tuple(records), (), tuple(footer))
+
+
+def _measure(run: Run, entry: Entry) -> dict[str, Any]:
+    cards = read_all(run.folder / "models" / f"{identity}.json" for identity in entry.ids) if entry.model else []
+    tracks = read_all(run.folder / "tracks" / i / b / "manifest.json" for i in entry.ids for b in entry.benchmarks)
+    tracks = [manifest for manifest in tracks if manifest.get("seconds") and manifest.get("fps")]
+    records = [file["provenance"] for file in (*cards, *tracks) if file.get("provenance")]
+    machines = dict.fromkeys(machine_of(record) for record in records)
+    measured: dict[str, Any] = {"commits": [commit_of(r) for r in records if r.get("commit")]}
+    if cards:
+        parts = cards[0]["parameters"]
+        measured["parameters"] = sum(parts.values()) if isinstance(parts, dict) else parts
+        measured["training_pairs"] = sum(card["pairs"] for card in cards) / len(cards)
+        measured["training_seconds"] = sum(card["seconds"] for card in cards) / len(cards)
+    if tracks:
+        seconds = sum(manifest["seconds"] for manifest in tracks)
+        measured["tracking_frames_per_second"] = sum(m["fps"] * m["seconds"] for m in tracks) / seconds
+    if machines:
+        measured["machine"] = ", ".join(machines)
+    return measured
+
+
+def _cell(entry: Entry, key: str, value: float | None, factor: float, digits: int) -> Cell:
+    if value is None:
+        trained = entry.model or key == "tracking_frames_per_second"
+        return Cell("not recorded" if trained else "not trained here")
+    return Cell(number(value * factor, digits))
+
+
+def _record(run: Run, entry: Entry, key: str, value: float | None) -> Record:
+    data = "real" if run.comparable else GENERATED
+    return {"row": entry.label, "data": data, "metric": key, "value": value, "reason": "" if value else "not recorded"}

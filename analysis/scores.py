@@ -1,0 +1,227 @@
+"""The scores, cards and maps of a run: where they lie, what they say over several seeds, and why one is missing."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.evaluation import METRICS
+from analysis.statistics import stderr
+from siamrcr.config import Run
+from siamrcr.datasets.verification import SPLITS
+from siamrcr.files import read_json
+
+# Every table and figure of a run on generated benchmarks carries these words.
+GENERATED = "generated benchmark, not comparable with reported numbers"
+
+BENCHMARK_LABELS = {
+    "got10k-val": "GOT-10k val",
+    "got10k-test": "GOT-10k test",
+    "otb2015": "OTB-2015",
+    "lasot": "LaSOT",
+    "trackingnet": "TrackingNet",
+    "vot2018": "VOT-2018",
+    "vot2019": "VOT-2019",
+}
+METRIC_LABELS = {
+    "AO": "AO",
+    "SR0.5": "SR@0.5",
+    "SR0.75": "SR@0.75",
+    "success": "Succ.",
+    "precision": "Prec.",
+    "normalized_precision": "N-Prec.",
+    "EAO": "EAO",
+    "accuracy": "Accuracy",
+    "robustness": "Robustness",
+}
+LOWER_IS_BETTER = ("robustness",)
+SEQUENCES = {split.benchmark: split.official for split in SPLITS if split.benchmark}
+
+NOT_RUN = "not run"
+NO_SCORE = "no score yet"
+SERVER = "needs server"
+NOT_GIVEN = "not given"
+REASONS = {
+    NOT_RUN: "the configuration does not run it on this benchmark",
+    NO_SCORE: "the configuration runs it, its score file is not there yet",
+    SERVER: "the ground truth is not public; the benchmark's server scores the submission that the run packs",
+    NOT_GIVEN: "the score file does not hold this metric",
+}
+
+
+def metrics(benchmark: str) -> tuple[str, ...]:
+    """The metrics of a benchmark, headline first."""
+    return METRICS[benchmark]
+
+
+def arrow(metric: str) -> str:
+    """The metric's label with the direction of better."""
+    return f"{METRIC_LABELS[metric]} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model with all its seeds, or a tracker: one row of a table, one curve of a figure."""
+
+    name: str
+    label: str
+    ids: tuple[str, ...]  # tracker ids, one a seed
+    benchmarks: tuple[str, ...]  # where the configuration scores it
+    model: bool
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric's mean over seeds with its two deviations, or the reason why there is none."""
+
+    value: float | None = None
+    stderr: float | None = None  # over sequences, of the mean over seeds
+    seed_deviation: float | None = None  # between seeds; None for a single one
+    seeds: int = 0
+    reason: str = ""
+
+
+def entries(run: Run, benchmark: str | None = None) -> list[Entry]:
+    """Trackers, then models, the reference model last as in the paper; with `benchmark` those that it scores."""
+    found = [
+        Entry(name, run.tracker_label(name), (name,), tracker.scored, False) for name, tracker in run.trackers.items()
+    ]
+    for name in sorted(run.models, key=lambda name: name == run.analysis.reference):
+        ids = tuple(f"{name}-s{seed}" for seed in run.model_seeds(name))
+        found.append(Entry(name, run.tracker_label(ids[0]), ids, run.models[name].benchmarks, True))
+    return [entry for entry in found if benchmark is None or benchmark in entry.benchmarks]
+
+
+def entry(run: Run, name: str) -> Entry:
+    """The entry of a model or tracker."""
+    return next(e for e in entries(run) if e.name == name)
+
+
+def plotted(run: Run) -> list[Entry]:
+    """The entries that curves show: all but the variants of an ablation, of which the reference and row I stay."""
+    named = run.analysis
+    variants = {*named.components.values(), *named.radius.values(), *named.correlation.values()}
+    variants -= {named.reference, named.components.get("I", "")}
+    return [entry for entry in entries(run) if entry.name not in variants]
+
+
+def score_files(run: Run, chosen: Sequence[Entry], benchmark: str) -> list[Path]:
+    """Score files of those entries that the configuration scores on the benchmark."""
+    ids = [identity for e in chosen if benchmark in e.benchmarks for identity in e.ids]
+    return [run.folder / "scores" / identity / f"{benchmark}.json" for identity in ids]
+
+
+def cards(run: Run) -> list[Path]:
+    """Cards of the models that the run trains."""
+    trained = [(name, seed) for name, seed in run.trained().values() if run.models[name].checkpoint is None]
+    return [run.folder / "models" / f"{name}-s{seed}.json" for name, seed in trained]
+
+
+def map_files(run: Run, model: str) -> list[Path]:
+    """Sampled score maps of a model, one file a seed."""
+    return [run.folder / "maps" / f"{model}-s{seed}.npz" for seed in run.model_seeds(model)]
+
+
+def manifests(run: Run) -> list[Path]:
+    """Manifests of every set of raw results that the run makes itself."""
+    made = [(t, b) for t, b in run.jobs() if t not in run.trackers or run.trackers[t].command]
+    return [run.folder / "tracks" / tracker / benchmark / "manifest.json" for tracker, benchmark in made]
+
+
+def read_all(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Those JSON files that are there. Raises InputError for a damaged one."""
+    return [read_json(path, "remove it and run its step again") for path in paths if path.exists()]
+
+
+def commit_of(record: dict[str, Any]) -> str:
+    """A commit, shortened, with a word where the tree held changes."""
+    return str(record["commit"])[:10] + (" with local changes" if record.get("dirty") else "")
+
+
+def machine_of(record: dict[str, Any]) -> str:
+    """The accelerator of a record, else its processor."""
+    return str(record.get("accelerator") or record.get("processor") or "a machine that was not recorded")
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """An entry's scores on one benchmark, as far as they are there."""
+
+    entry: Entry
+    benchmark: str
+    files: tuple[dict[str, Any], ...]
+
+    @classmethod
+    def of(cls, run: Run, chosen: Entry, benchmark: str) -> "Scores":
+        """Read the score files that are there. Raises InputError for one that is not JSON."""
+        return cls(chosen, benchmark, tuple(read_all(score_files(run, [chosen], benchmark))))
+
+    @cached_property
+    def scored(self) -> list[dict[str, Any]]:
+        """The files that hold metrics."""
+        return [file for file in self.files if file.get("metrics")]
+
+    @property
+    def partial(self) -> str:
+        """How much of the benchmark is scored, where it is not all; a server scores all of it."""
+        counts = [len(file["sequences"]) for file in self.scored if file.get("sequences")]
+        official = SEQUENCES[self.benchmark] or 0
+        return f"{min(counts)} of {official} sequences" if counts and min(counts) < official else ""
+
+    def missing(self, metric: str | None = None) -> str:
+        """Why there is no score, or not this metric; empty where there is one."""
+        if self.benchmark not in self.entry.benchmarks:
+            return NOT_RUN
+        if not self.files:
+            return NO_SCORE
+        if not self.scored:
+            return SERVER if any(file.get("status") == "server" for file in self.files) else NOT_GIVEN
+        return NOT_GIVEN if metric and not self._holding(metric) else ""
+
+    def estimate(self, metric: str) -> Estimate:
+        """Mean over seeds; the standard error follows from the mean of the seeds' bootstrap replicates."""
+        reason = self.missing(metric)
+        if reason:
+            return Estimate(reason=reason)
+        scores = [file["metrics"][metric] for file in self._holding(metric)]
+        values = np.array([score["value"] for score in scores], dtype=float)
+        if len(values) == 1:
+            return Estimate(float(values[0]), scores[0]["stderr"], None, 1)
+        replicates = self._replicates(metric)
+        error = None if replicates is None else float(stderr(replicates.mean(0)))
+        return Estimate(float(values.mean()), error, float(np.std(values, ddof=1)), len(values))
+
+    def pooled(self, metric: str, seed: int) -> dict[str, Any]:
+        """A score whose replicates vary over sequences and, where there are several, over seeds.
+
+        `analysis.statistics.paired` takes it as any other score; the same `seed` draws the same seeds for both sides.
+        """
+        estimate, replicates = self.estimate(metric), self._replicates(metric)
+        pooled: list[float] = []
+        if replicates is not None:
+            drawn = np.random.default_rng(seed).integers(len(replicates), size=replicates.shape)
+            pooled = np.take_along_axis(replicates, drawn, axis=0).mean(0).tolist()
+        score = {"value": estimate.value, "stderr": estimate.stderr}
+        return {**self._holding(metric)[0], "metrics": {metric: score}, "replicates": {metric: pooled}}
+
+    def curve(self, name: str) -> dict[str, np.ndarray] | None:
+        """x, y and standard error of a curve: mean over seeds, the error being the mean of the seeds' errors."""
+        curves = [file["curves"][name] for file in self.scored if name in file.get("curves", {})]
+        if not curves:
+            return None
+        mean = {
+            key: np.mean([np.array(curve[key], dtype=float) for curve in curves], axis=0) for key in ("y", "stderr")
+        }
+        return {"x": np.array(curves[0]["x"], dtype=float), **mean}
+
+    def _holding(self, metric: str) -> list[dict[str, Any]]:
+        """The files in which the metric is defined."""
+        return [file for file in self.scored if file["metrics"].get(metric, {}).get("value") is not None]
+
+    def _replicates(self, metric: str) -> np.ndarray | None:
+        """(seeds, replicates), or None where a file has none, as a server's answer does."""
+        found = [file.get("replicates", {}).get(metric) for file in self._holding(metric)]
+        return np.array(found, dtype=float) if found and all(found) else None

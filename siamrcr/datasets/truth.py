@@ -1,0 +1,115 @@
+"""Ground truth as text: what a sequence's annotation files say, before its frames are looked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siamrcr.errors import InputError
+from siamrcr.geometry import Array
+
+Flags = NDArray[np.bool_]
+YES: Flags = np.ones(1, dtype=bool)  # an attribute of a whole sequence
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Ground truth of one sequence; the fields are those of `Sequence`, `visible` None where nothing is flagged."""
+
+    boxes: Array
+    visible: Flags | None = None
+    regions: tuple[Array, ...] | None = None
+    cover: NDArray[np.int64] | None = None
+    size: tuple[int, int] | None = None
+    attributes: Mapping[str, Flags] = field(default_factory=dict)
+
+
+def read_text(path: Path) -> str:
+    """A text file. Raises InputError naming it where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise InputError(f"{path}: cannot read the ground truth ({reason}): unpack the sequence again") from None
+
+
+def rows(text: str, origin: object, columns: int = 4) -> Array:
+    """(N, columns) numbers, one row a line; commas, semicolons, tabs and spaces separate, empty lines do not count.
+
+    Raises InputError naming `origin` and the first line that is something else.
+    """
+    lines = text.translate(_SEPARATORS).splitlines()
+    if not any(line and not line.isspace() for line in lines):
+        raise InputError(f"{origin}: holds no ground truth: unpack the sequence again")
+    try:
+        values = np.loadtxt(lines, dtype=np.float64, comments=None, ndmin=2)
+    except ValueError:
+        values = np.empty((0, 0))
+    if values.shape[1] != columns:
+        raise _wrong_line(text.splitlines(), lines, origin, (columns,))
+    return values
+
+
+def ragged(text: str, origin: object, columns: tuple[int, ...]) -> list[Array]:
+    """N arrays of numbers, one a line, where a line may hold any of several counts. Raises InputError as `rows`."""
+    lines = text.translate(_SEPARATORS).splitlines()
+    try:
+        found = [np.array(line.split(), dtype=np.float64) for line in lines if line and not line.isspace()]
+    except ValueError:
+        found = []
+    if not found or any(len(row) not in columns for row in found):
+        raise _wrong_line(text.splitlines(), lines, origin, columns)
+    return found
+
+
+def flags(text: str, origin: object, count: int, short: bool = False) -> Flags:
+    """(count,) flags from 0s and 1s in one line or one a line; surplus ones are dropped.
+
+    Raises InputError where there are fewer, unless `short` says that missing ones are 0.
+    """
+    return integers(text, origin, count, short) != 0
+
+
+def integers(text: str, origin: object, count: int, short: bool = False) -> NDArray[np.int64]:
+    """(count,) whole numbers in one line or one a line; as `flags`."""
+    tokens = text.translate(_SEPARATORS).split()
+    try:
+        values = np.array(tokens, dtype=np.float64).astype(np.int64)
+    except ValueError:
+        raise InputError(f"{origin}: holds something other than whole numbers: unpack the sequence again") from None
+    if len(values) < count and not short:
+        raise InputError(f"{origin}: {len(values)} values for {count} frames: unpack the sequence again")
+    return np.pad(values[:count], (0, max(0, count - len(values))))
+
+
+def any_of(values: Flags) -> Flags:
+    """(1,) whether a flag is set in any frame: a whole sequence's attribute."""
+    return np.array([values.any()])
+
+
+def from_one(boxes: Array) -> Array:
+    """Boxes (N, 4) whose pixels count from 0, of boxes whose pixels count from 1."""
+    return boxes - np.array([1.0, 1.0, 0.0, 0.0])
+
+
+_SEPARATORS = str.maketrans(",;\t", "   ")
+
+
+def _wrong_line(texts: list[str], lines: list[str], origin: object, columns: tuple[int, ...]) -> InputError:
+    """The error for the first line that does not hold as many numbers as it should."""
+    wanted = " or ".join(str(count) for count in columns)
+    for number, (text, line) in enumerate(zip(texts, lines, strict=True), start=1):
+        tokens = line.split()
+        if tokens and not (len(tokens) in columns and all(_is_number(token) for token in tokens)):
+            return InputError(f"{origin}: line {number} is not {wanted} numbers: {text.strip()[:60]!r}")
+    return InputError(f"{origin}: holds no ground truth: unpack the sequence again")
+
+
+def _is_number(token: str) -> bool:
+    try:
+        float(token)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,259 @@
+"""Is a dataset whole: sequences and frames of its splits against the official counts, and the marker that says so.
+
+Counts come from listing folders; no image is opened.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from siamrcr import files
+from siamrcr.config import Run
+from siamrcr.datasets import got10k, lasot, names, otb, sources, trackingnet, vot
+from siamrcr.datasets.layout import Layout
+from siamrcr.errors import InputError
+
+IMAGES = (".jpg", ".jpeg", ".png")
+Found = Iterator[tuple[str, int, list[Path]]]  # name of a sequence, its frames, its annotation files
+
+
+@dataclass(frozen=True)
+class Split:
+    """Part of a dataset that is needed as a whole.
+
+    Attributes:
+        name: its key in the configuration's `expected`.
+        dataset: folder under data/real.
+        official: how many sequences (images for COCO and DET, snippets for VID) there are, or None where not published.
+        find: lists what is in a dataset's folder.
+        benchmark: the benchmark that reads it, if any.
+        training: whether it is the training split.
+    """
+
+    name: str
+    dataset: str
+    official: int | None
+    find: Callable[[Path], Found]
+    benchmark: str | None = None
+    training: bool = False
+
+    @property
+    def part(self) -> str:
+        """The split's name within its dataset, empty where it is all of it."""
+        return self.name.removeprefix(self.dataset).removeprefix("-")
+
+
+def verify(run: Run, dataset: str) -> dict[str, dict[str, int]]:
+    """Counts `{split: {"sequences": n, "frames": n}}` of the splits that the run needs (all where it needs none).
+
+    Raises InputError, with what is missing and the remedy, when there are fewer sequences than `run.expected`, or
+    officially: generated datasets have no official counts.
+    """
+    counts = {}
+    for split in needed(run, dataset):
+        root = folder(run, split)
+        counts[split.name] = _count(split, root)
+        found, wanted = counts[split.name]["sequences"], _wanted(run, split)
+        if found < wanted:
+            absent = missing(split, root) if wanted == split.official else []
+            example = f" ({absent[0]} ...)" if absent else ""
+            what = f"{split.part} sequences" if split.part else "sequences"
+            remedy = f"siamrcr download {dataset}" if run.source == "real" else "siamrcr mini"
+            raise InputError(f"{root} is missing {wanted - found} of {wanted} {what}{example}. Run: {remedy}")
+    return counts
+
+
+def complete(run: Run, dataset: str) -> bool:
+    """Whether `verify` would pass."""
+    try:
+        verify(run, dataset)
+    except InputError:
+        return False
+    return True
+
+
+def mark(run: Run, dataset: str, root: Path) -> Path:
+    """Write data/{source}/{dataset}.json: files, bytes, sequences, frames and a checksum of each split's annotations.
+
+    The marker of a folder within the data folder is beside it, that of another folder where the run's source is. Raises
+    InputError when the folder holds no sequence of the dataset.
+    """
+    splits = {split.name: _count(split, root, checksum=True) for split in of(dataset)}
+    splits = {name: count for name, count in splits.items() if count["sequences"]}
+    if not splits:
+        raise InputError(
+            f"{root}: holds no sequences of {dataset} in its official layout. Run: siamrcr download {dataset}"
+        )
+    number, size = _size(root)
+    source = root.parent if root.parent.parent == run.data else run.data / run.source
+    marker = source / f"{dataset}.json"
+    record = {"dataset": dataset, "parts": list(splits), "files": number, "bytes": size, "splits": splits}
+    files.write_json(marker, record | {"date": datetime.now(UTC).isoformat(timespec="seconds")})
+    return marker
+
+
+def of(dataset: str) -> list[Split]:
+    """The splits of a dataset. Raises InputError when there is no such dataset."""
+    splits = [split for split in SPLITS if split.dataset == dataset]
+    if not splits:
+        known = ", ".join(dict.fromkeys(split.dataset for split in SPLITS))
+        raise InputError(f"unknown dataset {dataset!r}; known are {known}")
+    return splits
+
+
+def needed(run: Run, dataset: str) -> list[Split]:
+    """The splits that the run trains on or tracks, or all of the dataset where it does neither."""
+    benchmarks = {benchmark for _, benchmark in run.jobs()}
+    benchmarks |= {run.analysis.correlation_benchmark} if run.analysis.correlation else set()
+    trained = any(dataset in model.training.datasets for model in run.models.values() if model.checkpoint is None)
+    chosen = [s for s in of(dataset) if s.benchmark in benchmarks or (s.training and trained)]
+    return chosen or of(dataset)
+
+
+def folder(run: Run, split: Split) -> Path:
+    """Where the configuration has the split."""
+    if split.benchmark is not None:
+        return run.root(split.benchmark)
+    return run.training_root(split.dataset)
+
+
+def found(dataset: str, root: Path) -> bool:
+    """Whether a folder holds any sequence of the dataset in its official layout."""
+    return any(next(split.find(root), None) is not None for split in of(dataset))
+
+
+def missing(split: Split, root: Path) -> list[str]:
+    """Official names of a split's sequences that are not there, as far as the names are known."""
+    if split.dataset == "got10k":
+        official = [f"GOT-10k_{split.part.title()}_{number:06d}" for number in range(1, (split.official or 0) + 1)]
+    elif split.dataset == "lasot":
+        classes = [source.file.removesuffix(".zip") for source in sources.read("lasot")]
+        every = [f"{name}-{number}" for name in classes for number in range(1, 21)]
+        official = lasot.chosen(every, split.part, root / "testing_set.txt")
+    elif split.dataset == "otb2015":
+        official = list(names.OTB)
+    elif split.dataset == "trackingnet":
+        official = sorted(path.stem for path in root.glob(f"{split.part.upper()}*/anno/*.txt"))
+    else:
+        official = (root / "list.txt").read_text().split() if (root / "list.txt").is_file() else []
+    present = {name for name, _, _ in split.find(root)}
+    return [name for name in official if name not in present]
+
+
+def _wanted(run: Run, split: Split) -> int:
+    official = split.official if run.source == "real" else None
+    return run.expected.get(split.name, official or 1)
+
+
+def _count(split: Split, root: Path, checksum: bool = False) -> dict[str, Any]:
+    sequences = frames = 0
+    digest = hashlib.sha256()
+    for name, length, annotations in split.find(root):
+        sequences += 1
+        frames += length
+        for path in annotations if checksum else ():
+            digest.update(f"{name}/{path.name}\n".encode() + path.read_bytes())
+    counts: dict[str, Any] = {"sequences": sequences, "frames": frames}
+    return counts | ({"checksum": digest.hexdigest()} if checksum else {})
+
+
+def _size(root: Path) -> tuple[int, int]:
+    """Files under a folder, linked ones too, and their bytes; archives that were unpacked are not counted."""
+    number = size = 0
+    for place, folders, entries in os.walk(root, followlinks=True):
+        if Path(place) == root and "archives" in folders:
+            folders.remove("archives")
+        number += len(entries)
+        size += sum(os.stat(os.path.join(place, name)).st_size for name in entries)  # noqa: PTH116, PTH118 (millions)
+    return number, size
+
+
+def _list(root: Path) -> tuple[int, list[Path]]:
+    """How many images a folder holds, and its other files."""
+    images, others = 0, []
+    if root.is_dir():
+        with os.scandir(root) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith(IMAGES):
+                    images += 1
+                elif entry.is_file():
+                    others.append(Path(entry.path))
+    return images, sorted(others)
+
+
+def _benchmark(layout: Layout, part: str) -> Callable[[Path], Found]:
+    """Lists a split as the benchmark's reader finds it; a sequence without a frame is missing."""
+
+    def find(root: Path) -> Found:
+        try:
+            present = layout.sequences(root, part)
+        except InputError:
+            return
+        for name, sequence in present.items():
+            inner = next((place for place in (sequence / "img", sequence / "color") if place.is_dir()), sequence)
+            frames, _ = _list(inner)
+            if frames:
+                apart = sequence.parent.parent / "anno" / f"{name}.txt"  # TrackingNet's
+                yield name, frames, [apart] if apart.is_file() else _list(sequence)[1]
+
+    return find
+
+
+def _coco(root: Path) -> Found:
+    annotations = root / "annotations" / "instances_train2017.json"
+    images = root / "train2017" if (root / "train2017").is_dir() else root / "images" / "train2017"
+    if annotations.is_file() and images.is_dir():
+        record = [annotations]  # once, with the first image
+        for name in sorted(os.listdir(images)):  # noqa: PTH208 (118,287 names)
+            if name.lower().endswith(IMAGES):
+                yield name, 1, record
+                record = []
+
+
+def _vid(root: Path) -> Found:
+    base = root / "Annotations" / "VID" / "train"
+    for place, folders, entries in os.walk(base, followlinks=True):
+        folders.sort()
+        annotations = sorted(Path(place, name) for name in entries if name.endswith(".xml"))
+        frames, _ = _list(root / "Data" / "VID" / "train" / Path(place).relative_to(base))
+        if annotations and frames:
+            yield Path(place).name, frames, annotations
+
+
+def _det(root: Path) -> Found:
+    base = root / "Annotations" / "DET" / "train"
+    for place, folders, entries in os.walk(base, followlinks=True):
+        folders.sort()
+        images = root / "Data" / "DET" / "train" / Path(place).relative_to(base)
+        present = {path.split(".")[0] for path in os.listdir(images)} if images.is_dir() else set()  # noqa: PTH208
+        for name in sorted(entries):
+            if name.endswith(".xml") and name.removesuffix(".xml") in present:
+                yield name.removesuffix(".xml"), 1, [Path(place, name)]
+
+
+def _weights(root: Path) -> Found:
+    path = root / "model.safetensors"
+    if path.is_file():
+        yield path.name, 0, [path]
+
+
+SPLITS = (
+    Split("got10k-train", "got10k", 9335, _benchmark(got10k, "train"), training=True),
+    Split("got10k-val", "got10k", 180, _benchmark(got10k, "val"), "got10k-val"),
+    Split("got10k-test", "got10k", 180, _benchmark(got10k, "test"), "got10k-test"),
+    Split("trackingnet-train", "trackingnet", 2512 + 11 * 2511, _benchmark(trackingnet, "train"), training=True),
+    Split("trackingnet-test", "trackingnet", 511, _benchmark(trackingnet, "test"), "trackingnet"),
+    Split("lasot-train", "lasot", 1120, _benchmark(lasot, "train"), training=True),
+    Split("lasot-test", "lasot", 280, _benchmark(lasot, "test"), "lasot"),
+    Split("otb2015", "otb2015", 100, _benchmark(otb, "test"), "otb2015"),
+    Split("vot2018", "vot2018", 60, _benchmark(vot, "test"), "vot2018"),
+    Split("vot2019", "vot2019", 60, _benchmark(vot, "test"), "vot2019"),
+    Split("coco", "coco", 118_287, _coco, training=True),
+    Split("vid", "vid", 3862, _vid, training=True),
+    Split("det", "det", None, _det, training=True),
+    Split("resnet50", "resnet50", 1, _weights),
+)

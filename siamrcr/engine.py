@@ -1,0 +1,174 @@
+"""Runs a tracker over a benchmark: protocols ask, frames are decoded ahead, every finished sequence is kept."""
+
+import hashlib
+import sys
+import time
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from siamrcr import baselines, datasets, layouts, results
+from siamrcr.config import Run
+from siamrcr.crops import Image
+from siamrcr.datasets.sequence import Sequence
+from siamrcr.files import read_json, settings_hash, sha256, write_json
+from siamrcr.progress import Progress, progress
+from siamrcr.protocols import Answer, Asking, Init, Tracker, one_pass, reset_based
+from siamrcr.provenance import provenance
+
+# Frames that wait, decoded, for the tracker: enough to bridge a slow read, few enough for memory.
+AHEAD = 8
+# What a folder's raw results were made of. It outlives the manifest, which a workflow removes before it starts again.
+STAMP = ".settings.json"
+
+
+def track(run: Run, tracker: str, benchmark: str, root: Path | None = None, out: Path | None = None) -> Path:
+    """Run a tracker over the sequences of a benchmark and give the folder of its raw results.
+
+    A sequence that is already there, from the same settings and frames, is left alone, so an interrupted run continues;
+    the others are tracked. The manifest is written last. Times are the tracker's own: decoding is left out.
+
+    Args:
+        run: the configuration.
+        tracker: any name that `baselines.source` knows.
+        benchmark: one of config.BENCHMARKS.
+        root: the benchmark's folder; the configuration's where absent.
+        out: folder of the raw results; results/{run}/tracks/{tracker}/{benchmark} where absent.
+
+    Raises:
+        InputError: the tracker or the benchmark is not there, or a frame cannot be read.
+    """
+    source = baselines.source(run, tracker)
+    sequences = datasets.load(benchmark, root or run.root(benchmark))
+    name = Path(tracker).stem if tracker.endswith(".safetensors") else tracker
+    folder = out or run.folder / "tracks" / name / benchmark
+    repetitions = repetition_count(run, tracker, benchmark, source.deterministic)
+    digest = settings_hash(source.settings)
+    _discard_stale(folder, benchmark, sequences, repetitions, digest)
+
+    work = [(sequence, repetition) for sequence in sequences for repetition in range(1, repetitions + 1)]
+    todo = [(s, r) for s, r in work if not results.exists(folder, benchmark, s.name, r)]
+    if not todo and (folder / results.MANIFEST).is_file():
+        return folder
+    (folder / results.MANIFEST).unlink(missing_ok=True)
+    frames = sum(len(sequence) for sequence, _ in work)
+    with progress(f"{name} on {benchmark}", frames, "frames") as bar:
+        bar.resume(frames - sum(len(sequence) for sequence, _ in todo))
+        for sequence, repetition in todo:
+            bar.note = sequence.name
+            protocol = reset_based(sequence) if benchmark.startswith("vot") else one_pass(sequence)
+            result = drive(protocol, source.make(sequence.name, repetition), sequence, bar)
+            results.write(folder, benchmark, sequence.name, repetition, result)
+
+    stored = results.read(folder, benchmark, sequences)
+    times = np.concatenate([each.times for runs in stored.values() for each in runs])
+    seconds, timed = float(np.nansum(times)), int(np.isfinite(times).sum())
+    manifest = {
+        "tracker": tracker,
+        "label": run.tracker_label(tracker),
+        "benchmark": benchmark,
+        "sequences": len(sequences),
+        "frames": frames // repetitions,
+        "repetitions": repetitions,
+        "deterministic": source.deterministic,
+        "seconds": seconds,
+        "fps": timed / seconds if seconds else None,
+        "lanes": 1,
+        "weights_sha256": source.settings.get("weights_sha256"),
+        "settings": source.settings,
+        "settings_sha256": digest,
+        "digest": results.digest(folder),
+        "provenance": provenance(),
+    }
+    results.write_manifest(folder, manifest)
+    return folder
+
+
+def drive(protocol: Asking, tracker: Tracker, sequence: Sequence, bar: Progress) -> results.Result:
+    """Answer a protocol's requests with a tracker until it returns its result."""
+    position = -1
+    with closing(decoded(sequence)) as frames:
+        request = next(protocol)
+        while True:
+            while position < request.frame:
+                image = next(frames)
+                position += 1
+                bar.advance()
+            start = time.perf_counter()
+            if isinstance(request, Init):
+                tracker.init(image, request.box)
+                box = request.box
+            else:
+                box = tracker.update(image)
+            seconds = time.perf_counter() - start
+            try:
+                request = protocol.send(Answer(box, seconds, tracker.confidence))
+            except StopIteration as end:
+                bar.advance(len(sequence) - 1 - position)
+                result: results.Result = end.value
+                return result
+
+
+def decoded(sequence: Sequence, ahead: int = AHEAD) -> Generator[Image, None, None]:
+    """The frames in order, decoded in a thread at most `ahead` before they are taken.
+
+    Raises InputError at the frame that cannot be read.
+    """
+    pool = ThreadPoolExecutor(1)
+    try:
+        waiting = deque(pool.submit(sequence.image, index) for index in range(min(ahead, len(sequence))))
+        for index in range(len(sequence)):
+            image = waiting.popleft().result()
+            if index + ahead < len(sequence):
+                waiting.append(pool.submit(sequence.image, index + ahead))
+            yield image
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def repetition_count(run: Run, tracker: str, benchmark: str, deterministic: bool) -> int:
+    """How often each sequence is run.
+
+    A tracker that draws random numbers runs as often as the configuration says, else 15 times on VOT and 3 times on
+    GOT-10k, as their toolkits have it; once elsewhere, as any deterministic tracker does.
+    """
+    if deterministic:
+        return 1
+    entry = run.trackers.get(tracker)
+    if entry is not None and entry.repetitions is not None:
+        return entry.repetitions
+    return next((count for prefix, count in (("vot", 15), ("got10k", 3)) if benchmark.startswith(prefix)), 1)
+
+
+def _discard_stale(folder: Path, benchmark: str, sequences: list[Sequence], repetitions: int, settings: str) -> None:
+    """Remove the raw results that were made of other settings or frames, or are repetitions too many, and say so."""
+    stamp = folder / STAMP
+    old = read_json(stamp, "remove it") if stamp.is_file() else {}
+    now = {sequence.name: _fingerprint(sequence) for sequence in sequences}
+    stale = 0
+    for name, fingerprint in now.items():
+        same = old.get("settings") == settings and old.get("sequences", {}).get(name) == fingerprint
+        first, last = repetitions + 1 if same else 1, max(old.get("repetitions", 1), repetitions)
+        # Repetitions share a file of times: it stays with those that stay.
+        places = [layouts.boxes_file, layouts.confidence_file] + ([] if same else [layouts.times_file])
+        for repetition in range(first, last + 1):
+            stale += results.exists(folder, benchmark, name, repetition)
+            for place in places:
+                (folder / place(benchmark, name, repetition)).unlink(missing_ok=True)
+    if stale:
+        print(f"{folder}: {stale} runs of other settings, frames or repetitions are removed", file=sys.stderr)
+    write_json(stamp, {"settings": settings, "repetitions": repetitions, "sequences": now})
+
+
+def _fingerprint(sequence: Sequence) -> str:
+    """Changes with the number of frames, the known ground truth, and the first frame."""
+    known = hashlib.sha256(np.ascontiguousarray(sequence.boxes).tobytes()).hexdigest()
+    try:
+        first = sha256(sequence.frames[0])
+    except OSError:
+        first = ""  # the decoder will name the file, once what comes before it is tracked
+    return settings_hash([len(sequence), known, first])

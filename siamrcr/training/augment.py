@@ -1,0 +1,122 @@
+"""From a pair of frames to the network's two images and the truth box."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siamrcr.config import Network, Training
+from siamrcr.crops import Image, crop_matrix, cut, mean_color
+from siamrcr.geometry import centers, context_side, corners
+
+# From SiamFC++: after as many crops that cut the box, the search image is centred on the target.
+TRIES = 50
+
+
+class Example(NamedTuple):
+    """What the network sees of a pair.
+
+    Attributes:
+        exemplar: (z, z, 3) uint8 RGB.
+        search: (x, x, 3) uint8 RGB.
+        box: (4,) float32 truth corners x0, y0, x1, y1 in pixels of the search image.
+        positive: False where the exemplar shows another target than the box.
+    """
+
+    exemplar: Image
+    search: Image
+    box: NDArray[np.float32]
+    positive: bool
+
+
+def exemplar_matrix(box: NDArray[np.float64], size: int, context: float) -> NDArray[np.float64]:
+    """(2, 3) matrix from frame pixels to the exemplar image: the target and its context, never augmented."""
+    x, y = centers(box)
+    return crop_matrix((x, y), float(context_side(box[2:], context)), size)
+
+
+def search_matrix(
+    box: NDArray[np.float64], network: Network, training: Training, context: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """(2, 3) matrix from frame pixels to the search image, shifted and scaled at random.
+
+    The crop's side is multiplied by U(1 / scale_jitter, scale_jitter) and its centre moved by up to shift_jitter of its
+    half side on each axis, drawn again until the whole box lies inside (SiamFC++'s scheme; the paper is silent).
+    """
+    size = network.search_size
+    nominal = float(context_side(box[2:], context)) * size / network.exemplar_size
+    middle = centers(box)
+    for _ in range(TRIES):
+        side = nominal * rng.uniform(1 / training.scale_jitter, training.scale_jitter)
+        x, y = middle + rng.uniform(-training.shift_jitter, training.shift_jitter, 2) * side / 2
+        matrix = crop_matrix((x, y), side, size)
+        inside = transform(matrix, box)
+        if inside.min() >= 0 and inside.max() <= size - 1:
+            return matrix
+    return crop_matrix((middle[0], middle[1]), nominal, size)
+
+
+def transform(matrix: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Corners (4,) as x0, y0, x1, y1 of a frame's box in the pixels of a crop; a mirrored crop is allowed for."""
+    points = corners(box).reshape(2, 2) @ matrix[:, :2].T + matrix[:, 2]
+    return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def mirrored(matrix: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """The matrix of the same crop, mirrored left to right."""
+    flip = np.array([[-1.0, 0.0], [0.0, 1.0]])
+    result = flip @ matrix
+    result[0, 2] += size - 1
+    return result
+
+
+def example(
+    images: tuple[Image, Image],
+    boxes: tuple[NDArray[np.float64], NDArray[np.float64]],
+    positive: bool,
+    network: Network,
+    training: Training,
+    context: float,
+    rng: np.random.Generator,
+) -> Example:
+    """The two crops of a pair of frames (exemplar, search), each by one warp of the raw frame.
+
+    Mirroring and loss of colour change what the target is, so they befall both crops; blur, contrast and brightness
+    change from frame to frame, so they befall the search image alone. All are off by default.
+    """
+    matrices = [
+        exemplar_matrix(boxes[0], network.exemplar_size, context),
+        search_matrix(boxes[1], network, training, context, rng),
+    ]
+    sizes = (network.exemplar_size, network.search_size)
+    if rng.random() < training.flip:
+        matrices = [mirrored(matrix, size) for matrix, size in zip(matrices, sizes, strict=True)]
+    crops = [
+        cut(image, matrix, size, mean_color(image)) for image, matrix, size in zip(images, matrices, sizes, strict=True)
+    ]
+    if rng.random() < training.grayscale:
+        crops = [
+            np.repeat(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.uint8) for crop in crops
+        ]
+    search = crops[1]
+    if rng.random() < training.blur:
+        search = _motion_blur(search, rng)
+    if training.color_jitter:
+        search = _recolor(search, training.color_jitter, rng)
+    return Example(crops[0], search, transform(matrices[1], boxes[1]).astype(np.float32), positive)
+
+
+def _motion_blur(image: Image, rng: np.random.Generator) -> Image:
+    """Blurred along one axis, over at most a sixteenth of the image."""
+    length = int(rng.integers(3, max(4, image.shape[0] // 16 + 1)))
+    blurred = cv2.blur(image, (length, 1) if rng.random() < 0.5 else (1, length))
+    return blurred.astype(np.uint8, copy=False)
+
+
+def _recolor(image: Image, amount: float, rng: np.random.Generator) -> Image:
+    """Contrast, then brightness, each changed by a factor within 1 +- amount."""
+    contrast, brightness = 1 + amount * rng.uniform(-1, 1, 2)
+    mean = image.mean()
+    table = ((np.arange(256) - mean) * contrast + mean) * brightness
+    return np.clip(np.rint(table), 0, 255).astype(np.uint8)[image]

@@ -1,0 +1,92 @@
+"""One optimiser step, and everything it changes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from siamrcr import losses
+from siamrcr.config import Model
+from siamrcr.model import SiamRCR
+from siamrcr.training import schedule
+from siamrcr.training.loader import Batch
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Step:
+    """The network, its optimiser, and how they take a batch."""
+
+    def __init__(self, settings: Model, device: torch.device) -> None:
+        """Raises InputError where the backbone or its weights are not to be had."""
+        self.settings, self.device = settings, device
+        self.layout = torch.channels_last if settings.training.channels_last else torch.contiguous_format
+        self.model = SiamRCR(settings.network).to(device).to(memory_format=self.layout)
+        self.optimizer = schedule.optimizer(self.model, settings.training)
+        self.precision = PRECISIONS[settings.training.precision]
+        # Half precision alone lacks the range for small gradients.
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
+
+    def __call__(self, batch: Batch, iteration: int) -> Tensor:
+        """Learn from a batch; the losses (4,) float64: total, classification, regression, localization.
+
+        Raises FloatingPointError, leaving the parameters as they were, where the loss or its gradient is not finite.
+        """
+        training = self.settings.training
+        schedule.prepare(self.model, training, iteration)
+        schedule.set_rate(self.optimizer, schedule.learning_rate(training, iteration))
+        self.optimizer.zero_grad(set_to_none=True)
+        values = self._accumulate(batch.to(self.device))
+        self.scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.clip_norm or torch.inf)
+        # The scaler itself leaves out a step whose gradient overflows half precision.
+        if not values.isfinite().all() or not (self.scaler.is_enabled() or norm.isfinite()):
+            terms = ", ".join(f"{value:g}" for value in values.tolist())
+            raise FloatingPointError(f"total, classification, regression, localization {terms}; gradient {norm:g}")
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return values
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        generators = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            generators["cuda"] = torch.cuda.get_rng_state(self.device)
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "generators": generators,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of another process."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["generators"]["cpu"])
+        if self.device.type == "cuda" and "cuda" in state["generators"]:
+            torch.cuda.set_rng_state(state["generators"]["cuda"], self.device)
+
+    def _accumulate(self, batch: Batch) -> Tensor:
+        """Gradients of a whole batch, a micro-batch at a time, and its losses (4,).
+
+        N_pos is the whole batch's, so that the parts add up to it.
+        """
+        network, loss, training = self.settings.network, self.settings.loss, self.settings.training
+        label = losses.labels(batch.boxes, network, loss, batch.positive)
+        n_pos = losses.count_positives(label)
+        sums = torch.zeros(4, dtype=torch.float64, device=self.device)
+        size = training.micro_batch or len(batch.boxes)
+        for exemplar, search, boxes, positive in zip(*(tensor.split(size) for tensor in batch), strict=True):
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32):
+                maps = self.model(self._images(exemplar), self._images(search))
+            terms = losses.total(maps, boxes, positive, network, loss, n_pos)
+            self.scaler.scale(terms.total).backward()
+            sums += torch.stack(terms[:4]).detach()
+        return sums.cpu()
+
+    def _images(self, pixels: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 of (B, H, W, 3) uint8."""
+        return pixels.permute(0, 3, 1, 2).to(dtype=torch.float32, memory_format=self.layout)

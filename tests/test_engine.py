@@ -1,0 +1,507 @@
+"""Running trackers over benchmarks: what is written, resumed, refused and repeated."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from siamrcr import baselines, config, datasets, engine, results
+from siamrcr.baselines import OPENCV, OpenCV, whole_pixels
+from siamrcr.config import Network, Run
+from siamrcr.datasets.sequence import Sequence
+from siamrcr.errors import InputError
+from siamrcr.files import read_json, sha256
+from siamrcr.geometry import iou
+from siamrcr.model import SiamRCR, save
+
+FRAMES = 12
+NETWORK = {
+    "backbone": "tf_efficientnet_lite0",
+    "weights": "random",
+    "stage": 2,
+    "exemplar_size": 63,
+    "search_size": 127,
+}
+SMALL = {**NETWORK, "channels": 8, "tower_depth": 1}
+
+# A tracker of the user's own: it notes what it is asked, and draws random numbers.
+MODULE = """
+import numpy as np
+
+class Drifting:
+    confidence = 0.5
+    calls = []
+    stop_at = None
+
+    def init(self, image, box):
+        self.box = np.array(box)
+        self.calls.append("init")
+        if len([c for c in self.calls if c == "init"]) == self.stop_at:
+            raise KeyboardInterrupt
+
+    def update(self, image):
+        assert image.dtype == np.uint8 and image.shape[2] == 3
+        self.calls.append("update")
+        return list(self.box + np.random.uniform(-1, 1, 4).round(2) * [1, 1, 0, 0])
+
+class Silent:
+    def init(self, image, box):
+        pass
+
+class Wrong(Drifting):
+    def update(self, image):
+        return None
+"""
+
+
+def draw(folder: Path, name: str, frames: int, seed: int) -> None:
+    """A sequence in OTB's layout: a textured square crosses a textured plane, two pixels a frame."""
+    rng = np.random.default_rng(seed)
+    smooth = [cv2.resize(rng.integers(0, 256, (n, n, 3), dtype=np.uint8), (s, s)) for n, s in ((12, 160), (6, 24))]
+    (folder / name / "img").mkdir(parents=True)
+    boxes = []
+    for number in range(frames):
+        image = smooth[0][:120].copy()
+        x, y = 40 + 2 * number, 50 + number
+        image[y : y + 24, x : x + 24] = smooth[1]
+        cv2.imwrite(str(folder / name / "img" / f"{number + 1:04d}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        boxes.append(f"{x + 1},{y + 1},24,24\n")
+    (folder / name / "groundtruth_rect.txt").write_text("".join(boxes))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """A run over two sequences, with a small model and a tracker from the current folder's module."""
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate(("Alpha", "Beta")):
+        draw(tmp_path / "data" / "real" / "otb2015", name, FRAMES, seed)
+    (tmp_path / "own.py").write_text(MODULE)
+    before = list(engine.sys.path)
+    yield settings()
+    engine.sys.path[:] = before
+    engine.sys.modules.pop("own", None)
+
+
+def settings(**more: Any) -> Run:
+    raw = {
+        "run": "test",
+        "source": "real",
+        "device": "cpu",
+        "network": SMALL,
+        "models": {"small": {}},
+        "trackers": {
+            "stay": {"command": "static", "label": "stays"},
+            "raw": {"results": {"otb2015": "elsewhere"}},
+            "random": {"command": "own:Drifting", "deterministic": False, "repetitions": 2},
+        },
+    }
+    return config.resolve({**raw, **more})
+
+
+def trained(run: Run, seed: int = 0) -> Path:
+    import torch
+
+    torch.manual_seed(seed)
+    path = run.folder / "models" / "small-s0.safetensors"
+    save(path, SiamRCR(Network(**SMALL), pretrained=False), {})
+    return path
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    return read_json(folder / results.MANIFEST, "")
+
+
+def boxes(folder: Path, name: str = "Alpha", repetition: int = 1) -> np.ndarray:
+    sequences = datasets.load("otb2015", Path("data/real/otb2015"))
+    return results.read(folder, "otb2015", sequences)[name][repetition - 1].boxes
+
+
+def test_a_static_box_gives_a_folder_of_results_with_a_manifest(run: Run) -> None:
+    folder = engine.track(run, "stay", "otb2015")
+    assert folder == run.folder / "tracks" / "stay" / "otb2015"
+    record = manifest(folder)
+    expected = {"tracker": "stay", "label": "stays", "benchmark": "otb2015", "sequences": 2, "frames": 2 * FRAMES}
+    assert {key: record[key] for key in expected} == expected
+    assert (record["repetitions"], record["deterministic"], record["weights_sha256"]) == (1, True, None)
+    assert record["fps"] == pytest.approx(2 * FRAMES / record["seconds"])
+    assert record["digest"] == results.digest(folder)
+    assert record["provenance"]["python"]
+    assert np.array_equal(boxes(folder), np.tile([40, 50, 24, 24], (FRAMES, 1)))
+
+
+def test_names_and_commands_are_trackers_alike(run: Run) -> None:
+    named, bare = (engine.track(run, tracker, "otb2015") for tracker in ("stay", "static"))
+    assert bare == run.folder / "tracks" / "static" / "otb2015"
+    assert results.digest(named) == results.digest(bare)
+
+
+def test_a_trained_model_tracks_the_same_bytes_twice(run: Run) -> None:
+    path = trained(run)
+    first = engine.track(run, "small-s0", "otb2015")
+    second = engine.track(run, "small-s0", "otb2015", out=Path("again"))
+    assert results.digest(first) == results.digest(second)
+    record = manifest(first)
+    assert record["weights_sha256"] == sha256(path)
+    assert record["settings"]["tracking"]["size_rate"] == 0.52
+    assert len(set(boxes(first)[:, 0])) > 2
+    direct = engine.track(run, str(path), "otb2015", out=Path("direct"))
+    assert results.digest(direct) == results.digest(first)
+
+
+def test_only_the_first_box_of_a_hidden_truth_is_needed(run: Run, tmp_path: Path) -> None:
+    shown = engine.track(run, "stay", "otb2015")
+    for file in (tmp_path / "data" / "real").rglob("groundtruth_rect.txt"):
+        target = tmp_path / "data" / "real" / "trackingnet" / "TEST"
+        (target / "anno").mkdir(parents=True, exist_ok=True)
+        (target / "frames" / file.parent.name).mkdir(parents=True)
+        (target / "anno" / f"{file.parent.name}.txt").write_text(file.read_text().splitlines()[0] + "\n")
+        for number, image in enumerate(sorted((file.parent / "img").iterdir())):
+            (target / "frames" / file.parent.name / f"{number}.jpg").write_bytes(image.read_bytes())
+    folder = engine.track(run, "stay", "trackingnet")
+    lines = (folder / "Beta.txt").read_text().splitlines()
+    assert len(lines) == FRAMES
+    assert np.array_equal(np.loadtxt(lines, delimiter=",") - [1, 1, 0, 0], boxes(shown, "Beta"))
+
+
+def test_an_interrupted_run_continues_where_it_stopped(run: Run) -> None:
+    whole = engine.track(run, "random", "otb2015", out=Path("whole"))
+    own = engine.sys.modules["own"].Drifting
+    own.calls.clear()
+    own.stop_at = 3
+    with pytest.raises(KeyboardInterrupt):
+        engine.track(run, "random", "otb2015")
+    folder = run.folder / "tracks" / "random" / "otb2015"
+    assert not (folder / results.MANIFEST).exists()
+    kept = {path: path.stat().st_mtime_ns for path in folder.rglob("*.txt") if "_time" not in path.name}
+    assert len(kept) == 2
+
+    own.stop_at = None
+    own.calls.clear()
+    assert engine.track(run, "random", "otb2015") == folder
+    assert own.calls == (["init"] + ["update"] * (FRAMES - 1)) * 2
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert results.digest(folder) == results.digest(whole)
+    assert manifest(folder)["fps"] > 0
+
+    own.calls.clear()
+    before = (folder / results.MANIFEST).read_bytes()
+    engine.track(run, "random", "otb2015")
+    assert not own.calls
+    assert (folder / results.MANIFEST).read_bytes() == before
+
+
+def test_repetitions_differ_and_depend_on_nothing_else(run: Run) -> None:
+    folder = engine.track(run, "random", "otb2015")
+    assert manifest(folder)["repetitions"] == 2
+    assert not np.array_equal(boxes(folder, "Beta"), boxes(folder, "Beta", 2))
+    (folder / "Beta_002.txt").unlink()
+    before = boxes(folder, "Beta")
+    engine.track(run, "random", "otb2015")
+    assert np.array_equal(before, boxes(folder, "Beta"))
+    alone = engine.track(run, "random", "otb2015", out=Path("alone"))
+    assert results.digest(alone) == results.digest(folder)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "tracker", "deterministic", "wanted"),
+    [
+        ("got10k-val", "small-s0", True, 1),
+        ("vot2018", "small-s0", True, 1),
+        ("got10k-val", "opencv:MIL", False, 3),
+        ("got10k-test", "opencv:MIL", False, 3),
+        ("vot2019", "opencv:MIL", False, 15),
+        ("otb2015", "opencv:MIL", False, 1),
+        ("lasot", "opencv:MIL", False, 1),
+        ("vot2018", "random", False, 2),
+        ("otb2015", "random", False, 2),
+        ("vot2018", "random", True, 1),
+    ],
+)
+def test_repetitions(benchmark: str, tracker: str, deterministic: bool, wanted: int) -> None:
+    assert engine.repetition_count(settings(), tracker, benchmark, deterministic) == wanted
+
+
+def test_other_settings_are_tracked_again(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(run)
+    folder = engine.track(run, "small-s0", "otb2015")
+    old = results.digest(folder)
+    (folder / results.MANIFEST).unlink()  # as a workflow does before it starts a job again
+    engine.track(settings(tracking={"size_rate": 0.1}), "small-s0", "otb2015")
+    assert "other settings" in capsys.readouterr().err
+    assert results.digest(folder) != old
+    trained(run, seed=1)
+    engine.track(run, "small-s0", "otb2015")
+    assert "other settings" in capsys.readouterr().err
+    trained(run)
+    engine.track(run, "small-s0", "otb2015")
+    assert results.digest(folder) == old
+
+
+def test_other_frames_are_tracked_again_and_the_rest_is_kept(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = engine.track(run, "static", "otb2015")
+    kept = (folder / "Alpha.txt").stat().st_mtime_ns
+    root = Path("data/real/otb2015")
+    for file in sorted((root / "Beta").rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    draw(root, "Beta", FRAMES + 3, seed=9)
+    engine.track(run, "static", "otb2015")
+    assert "1 runs of other settings, frames" in capsys.readouterr().err
+    assert len(boxes(folder, "Beta")) == FRAMES + 3
+    assert (folder / "Alpha.txt").stat().st_mtime_ns == kept
+
+
+def test_fewer_repetitions_leave_none_behind(run: Run) -> None:
+    folder = engine.track(run, "random", "otb2015")
+    first = boxes(folder)
+    trackers = {"random": {"command": "own:Drifting", "deterministic": False, "repetitions": 1}}
+    engine.track(settings(trackers=trackers), "random", "otb2015")
+    assert not (folder / "Alpha_002.txt").exists()
+    assert np.array_equal(boxes(folder), first)
+    assert manifest(folder)["fps"] > 0
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty"])
+def test_a_bad_frame_stops_with_its_name_and_keeps_what_was_finished(
+    run: Run, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = Path("data/real/otb2015/Beta/img/0007.jpg")
+    image = frame.read_bytes()
+    sequences = datasets.load("otb2015", Path("data/real/otb2015"))
+    frame.write_bytes(b"")
+    if damage == "missing":  # between listing and decoding
+        frame.unlink()
+    monkeypatch.setattr(datasets, "load", lambda *_: sequences)
+    with pytest.raises(InputError, match=r"0007\.jpg"):
+        engine.track(run, "static", "otb2015")
+    folder = run.folder / "tracks" / "static" / "otb2015"
+    assert [results.exists(folder, "otb2015", name, 1) for name in ("Alpha", "Beta")] == [True, False]
+    assert not (folder / results.MANIFEST).exists()
+    frame.write_bytes(image)
+    engine.track(run, "static", "otb2015")
+    assert manifest(folder)["sequences"] == 2
+
+
+def test_times_leave_decoding_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that moves one second for every frame decoded and ten for every answer of the tracker."""
+    clock = {"now": 0.0}
+    real_image, real_update = Sequence.image, baselines.Static.update
+
+    def tick(seconds: float, function: Any) -> Any:
+        def ticking(*arguments: Any) -> Any:
+            clock["now"] += seconds
+            return function(*arguments)
+
+        return ticking
+
+    monkeypatch.setattr(engine.time, "perf_counter", lambda: clock["now"])
+    monkeypatch.setattr(engine, "AHEAD", 1)
+    monkeypatch.setattr(baselines.Static, "update", tick(10, real_update))
+    monkeypatch.setattr(engine, "decoded", lambda s: (tick(1, real_image)(s, i) for i in range(len(s))))
+    folder = engine.track(run, "static", "otb2015")
+    times = results.read(folder, "otb2015", datasets.load("otb2015", Path("data/real/otb2015")))["Alpha"][0].times
+    assert times.tolist() == [0.0] + [10.0] * (FRAMES - 1)
+
+
+class Counted:
+    """A sequence whose frames are numbers; it counts those decoded and fails at one."""
+
+    def __init__(self, frames: int, bad: int | None = None) -> None:
+        self.frames, self.bad, self.count = frames, bad, 0
+        self.threads: set[int] = set()
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def image(self, index: int) -> int:
+        self.count += 1
+        self.threads.add(threading.get_ident())
+        if index == self.bad:
+            raise InputError(f"frame {index}")
+        return index
+
+
+def test_frames_come_in_order_from_a_thread_that_runs_ahead_within_a_bound() -> None:
+    sequence = Counted(40)
+    frames = engine.decoded(sequence, ahead=5)  # type: ignore[arg-type]
+    for index in range(40):
+        assert next(frames) == index
+        time.sleep(0.001)
+        assert sequence.count <= index + 6
+    assert list(frames) == []
+    assert sequence.count == 40
+    assert threading.get_ident() not in sequence.threads
+
+
+def test_an_unreadable_frame_is_reported_when_its_turn_comes() -> None:
+    frames = engine.decoded(Counted(9, bad=4), ahead=8)  # type: ignore[arg-type]
+    assert [next(frames) for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(InputError, match="frame 4"):
+        next(frames)
+
+
+# Baselines.
+
+
+@pytest.mark.parametrize(
+    ("tracker", "message"),
+    [
+        ("nobody", "small-s0, stay, raw, random"),
+        ("raw", "raw results"),
+        ("opencv:KFC", "opencv:KCF"),
+        ("small-s0", "siamrcr train small --seed 0"),
+        ("absent.safetensors", "absent.safetensors"),
+        ("nowhere:Thing", "No module named 'nowhere'"),
+        ("own:Nothing", "no attribute 'Nothing'"),
+        ("own:Silent", "no update"),
+    ],
+)
+def test_what_cannot_run_is_said_in_one_line(run: Run, tracker: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        baselines.create(run, tracker)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_class_that_gives_no_box_is_refused(run: Run) -> None:
+    with pytest.raises(InputError, match=r"own:Wrong\.update gave None"):
+        engine.track(run, "own:Wrong", "otb2015")
+
+
+def test_a_users_checkpoint_takes_the_place_of_training(run: Run) -> None:
+    elsewhere = Path("mine.safetensors")
+    trained(run).rename(elsewhere)
+    own = settings(models={"small": {"checkpoint": str(elsewhere)}})
+    assert baselines.source(own, "small-s0").settings["weights_sha256"] == sha256(elsewhere)
+    elsewhere.unlink()
+    with pytest.raises(InputError, match=r"models\.small\.checkpoint"):
+        baselines.create(own, "small-s0")
+
+
+def test_an_unusable_device_is_named() -> None:
+    with pytest.raises(InputError, match="device 'abacus'"):
+        baselines.device(settings(device="abacus"))
+    assert str(baselines.device(settings(device="cpu"))) == "cpu"
+
+
+def test_a_build_of_opencv_without_the_tracker_names_what_it_has(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cv2, "TrackerKCF_create")
+    monkeypatch.delattr(cv2.legacy, "TrackerKCF_create")
+    with pytest.raises(InputError, match="opencv:CSRT, opencv:MIL, opencv:MOSSE, opencv:MedianFlow"):
+        baselines.create(run, "opencv:KCF")
+
+
+@pytest.mark.parametrize("name", ["CSRT", "KCF", "MIL", "MOSSE", "MedianFlow"])
+def test_opencv_follows_a_moving_square(run: Run, name: str) -> None:
+    folder = engine.track(run, f"opencv:{name}", "otb2015")
+    sequences = datasets.load("otb2015", Path("data/real/otb2015"))
+    overlaps = [iou(boxes(folder, s.name), s.boxes).mean() for s in sequences]
+    stays = [iou(s.boxes[0], s.boxes).mean() for s in sequences]
+    assert np.mean(overlaps) > np.mean(stays) + 0.1
+
+
+def test_mil_depends_on_the_sequence_and_repetition_alone(run: Run) -> None:
+    make = baselines.create(run, "opencv:MIL")
+    sequences = datasets.load("otb2015", Path("data/real/otb2015"))
+    images = [sequences[0].image(index) for index in range(5)]
+
+    def track(sequence: str, repetition: int) -> list[list[float]]:
+        tracker = make(sequence, repetition)
+        assert not tracker.deterministic
+        tracker.init(images[0], sequences[0].boxes[0])
+        return [tracker.update(image).tolist() for image in images[1:]]
+
+    first = track("Alpha", 1)
+    others = [track("Alpha", 2), track("Beta", 1)]
+    assert track("Alpha", 1) == first
+    assert first not in others
+
+
+def test_opencv_keeps_the_box_with_no_confidence_where_it_finds_nothing() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    tracker = OpenCV("KCF")
+    tracker.init(image, (30.4, 20, 40, 30))
+    assert np.isnan(tracker.confidence)
+    tracker.update(image)
+    assert tracker.confidence == 1
+    before = tracker.update(image)
+    assert np.array_equal(tracker.update(np.zeros_like(image)), before)
+    assert tracker.confidence == 0
+
+
+def test_opencv_sees_bgr(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Looks:
+        def init(self, image: np.ndarray, box: tuple[int, ...]) -> None:
+            seen.append((image[0, 0].tolist(), box))
+
+        def update(self, image: np.ndarray) -> tuple[bool, tuple[int, ...]]:
+            seen.append(image[0, 0].tolist())
+            return True, (1, 2, 3, 4)
+
+    monkeypatch.setattr(cv2, "TrackerKCF_create", Looks)
+    tracker = OpenCV("KCF")
+    image = np.tile(np.array([1, 2, 3], dtype=np.uint8), (50, 60, 1))
+    tracker.init(image, (10.6, 9.5, 20.2, 11))
+    assert tracker.update(image).tolist() == [1, 2, 3, 4]
+    assert seen == [([3, 2, 1], (11, 10, 20, 10)), [3, 2, 1]]
+
+
+@pytest.mark.parametrize("name", OPENCV)
+@pytest.mark.parametrize(
+    "box", [(50, 50, 1, 1), (50, 50, 1, 40), (-5, -5, 20, 20), (150, 110, 20, 20), (0, 0, 160, 120)]
+)
+def test_opencv_bears_any_box(name: str, box: tuple[float, ...]) -> None:
+    image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8), (5, 5), 0)
+    tracker = OpenCV(name)
+    tracker.init(image, box)
+    assert tracker.update(image).shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("box", "wanted"),
+    [
+        ((10.4, 9.6, 20, 11), (10, 10, 20, 11)),
+        ((50, 50, 1, 40), (50, 50, 5, 40)),
+        ((-5, -8, 20, 20), (0, 0, 15, 12)),
+        ((158, 118, 9, 9), (155, 115, 5, 5)),
+        ((-10, -10, 300, 300), (0, 0, 160, 120)),
+        ((-4.0, 20, 4.2, 9), (0, 20, 5, 9)),
+    ],
+)
+def test_whole_pixels(box: tuple[float, ...], wanted: tuple[int, ...]) -> None:
+    assert whole_pixels(np.array(box), 160, 120) == wanted
+
+
+def test_opencv_beats_a_box_that_stays_on_a_real_sequence(real_data: Path, tmp_path: Path) -> None:
+    root = tmp_path / "otb"
+    root.mkdir()
+    (root / "Crossing").symlink_to(real_data / "sequences" / "otb" / "Crossing")
+    (sequence,) = datasets.load("otb2015", root)
+    means = {}
+    for tracker in ("opencv:CSRT", "opencv:KCF", "static"):
+        folder = engine.track(settings(), tracker, "otb2015", root=root, out=tmp_path / tracker)
+        (result,) = results.read(folder, "otb2015", [sequence])["Crossing"]
+        means[tracker] = iou(result.boxes, sequence.boxes).mean()
+    # OpenCV's KCF gives up early here: it is better than nothing, and no more.
+    assert means["opencv:CSRT"] > means["opencv:KCF"] > means["static"]
+
+
+def test_a_reset_based_benchmark_is_run_with_resets(real_data: Path, tmp_path: Path) -> None:
+    root = tmp_path / "vot"
+    root.mkdir()
+    (root / "ball1").symlink_to(real_data / "sequences" / "vot" / "ball1")
+    sequences = datasets.load("vot2018", root)
+    folder = engine.track(settings(), "static", "vot2018", root=root, out=tmp_path / "out")
+    (result,) = results.read(folder, "vot2018", sequences)["ball1"]
+    assert result.codes[0] == results.INIT
+    failures = np.flatnonzero(result.codes == results.FAILURE)
+    assert len(failures)
+    for failure in failures[failures + 5 < len(result)]:
+        assert result.codes[failure + 1 : failure + 6].tolist() == [results.SKIPPED] * 4 + [results.INIT]
+    assert (folder / "baseline" / "ball1" / "ball1_001.txt").is_file()

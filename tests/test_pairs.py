@@ -1,0 +1,216 @@
+"""Which pairs are drawn, and how they are cropped."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from siamrcr.config import Network, Training
+from siamrcr.crops import crop_matrix, cut
+from siamrcr.datasets.sequence import Sequence
+from siamrcr.errors import InputError
+from siamrcr.geometry import context_side
+from siamrcr.training import augment, pairs
+
+NETWORK = Network(exemplar_size=63, search_size=127, stride=4)
+CONTEXT = 0.5
+
+
+def sequence(name: str, boxes: np.ndarray, **more: np.ndarray) -> Sequence:
+    visible = more.pop("visible", np.ones(len(boxes), dtype=bool))
+    return Sequence(name, tuple(Path(f"{name}/{i}.jpg") for i in range(len(boxes))), boxes, visible, **more)
+
+
+def steady(name: str, frames: int = 60) -> Sequence:
+    return sequence(name, np.tile([50.0, 40.0, 20.0, 30.0], (frames, 1)))
+
+
+def rectangle(box: tuple[int, int, int, int], width: int = 200, height: int = 150) -> np.ndarray:
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    x, y, w, h = box
+    image[y : y + h, x : x + w] = 255
+    return image
+
+
+def test_unusable_frames_are_left_out_and_counted() -> None:
+    boxes = np.tile([0.0, 0.0, 20.0, 10.0], (7, 1))
+    boxes[1, 2] = 1.5
+    boxes[2, 2:] = 44.0, 4.0
+    boxes[3] = np.nan
+    visible = np.array([True] * 4 + [False] + [True] * 2)
+    cover = np.array([8, 8, 8, 8, 8, 0, 1])
+    frames, left_out = pairs.usable_frames(
+        sequence("s", boxes, visible=visible, cover=cover), Training(min_side=2, max_aspect=10)
+    )
+    assert frames.tolist() == [0, 6]
+    assert left_out == {"smaller than min_side": 1, "slimmer than max_aspect": 1, "no box": 1, "invisible": 2}
+
+
+def test_a_set_without_a_usable_frame_is_refused() -> None:
+    with pytest.raises(InputError, match="training set got10k: no usable frame"):
+        pairs.pool("got10k", 1.0, [sequence("s", np.zeros((3, 4)))], Training())
+
+
+def test_a_pair_depends_on_seed_epoch_and_number_alone() -> None:
+    pools = (pairs.pool("got10k", 1.0, [steady(f"s{i}") for i in range(9)], Training()),)
+
+    def draw(*key: int) -> tuple[str, int, str, int, float]:
+        rng = pairs.generator(*key)
+        exemplar, search, _ = pairs.sample(pools, Training(), rng)
+        return exemplar.sequence.name, exemplar.number, search.sequence.name, search.number, rng.random()
+
+    keys = [(seed, epoch, number) for seed in (0, 1) for epoch in (0, 1) for number in (0, 1, 7)]
+    assert [draw(*key) for key in keys] == [draw(*key) for key in reversed(keys)][::-1]
+    assert len({draw(*key) for key in keys}) == len(keys)
+
+
+def test_partners_lie_within_the_gap_on_both_sides() -> None:
+    boxes = np.tile([0.0, 0.0, 20.0, 10.0], (60, 1))
+    boxes[20:26] = np.nan
+    settings = Training(max_gap=5, negative_share=0)
+    pools = (pairs.pool("got10k", 1.0, [sequence("s", boxes)], settings),)
+    drawn = [pairs.sample(pools, settings, pairs.generator(0, 0, n)) for n in range(3000)]
+    gaps = [pair.search.number - pair.exemplar.number for pair in drawn]
+    assert set(gaps) == set(range(-5, 6))
+    assert all(pair.positive and not 20 <= pair.search.number < 26 for pair in drawn)
+    assert {pair.exemplar.number for pair in drawn} == set(range(20)) | set(range(26, 60))
+
+
+def test_negative_pairs_show_two_targets_and_come_at_their_share() -> None:
+    settings = Training(negative_share=0.25)
+    pools = tuple(pairs.pool(name, 0.5, [steady(f"{name}{i}") for i in range(2)], settings) for name in ("a", "b"))
+    drawn = [pairs.sample(pools, settings, pairs.generator(3, 0, n)) for n in range(4000)]
+    assert all(pair.positive == (pair.exemplar.sequence is pair.search.sequence) for pair in drawn)
+    # Five standard deviations of a binomial.
+    assert abs(sum(not pair.positive for pair in drawn) - 1000) < 5 * (4000 * 0.25 * 0.75) ** 0.5
+
+
+def test_sets_are_drawn_by_share_and_sequences_uniformly() -> None:
+    settings = Training(negative_share=0)
+    pools = (
+        pairs.pool("a", 0.8, [steady("a0", 5), steady("a1", 50)], settings),
+        pairs.pool("b", 0.2, [steady("b0")], settings),
+    )
+    names = [pairs.sample(pools, settings, pairs.generator(0, 2, n)).exemplar.sequence.name for n in range(4000)]
+    for name, share in {"a0": 0.4, "a1": 0.4, "b0": 0.2}.items():
+        assert abs(names.count(name) - 4000 * share) < 5 * (4000 * share * (1 - share)) ** 0.5
+
+
+def test_negative_pairs_need_two_targets() -> None:
+    pools = (pairs.pool("got10k", 1.0, [steady("s")], Training()),)
+    pairs.check(pools, Training(negative_share=0))
+    with pytest.raises(InputError, match="negative_share"):
+        pairs.check(pools, Training(negative_share=0.1))
+
+
+def test_the_exemplar_is_the_context_crop_centred_on_the_target() -> None:
+    box = np.array([50.0, 40.0, 20.0, 30.0])
+    x0, y0, x1, y1 = augment.transform(augment.exemplar_matrix(box, 63, CONTEXT), box)
+    scale = 63 / context_side(box[2:], CONTEXT)
+    np.testing.assert_allclose([x0 + x1, y0 + y1], [62, 62])
+    np.testing.assert_allclose([x1 - x0, y1 - y0], [20 * scale, 30 * scale])
+
+
+def test_without_jitter_the_search_image_has_the_exemplars_scale() -> None:
+    box = np.array([50.0, 40.0, 20.0, 30.0])
+    still = Training(scale_jitter=1, shift_jitter=0)
+    matrix = augment.search_matrix(box, NETWORK, still, CONTEXT, pairs.generator(0, 0, 0))
+    exemplar = augment.exemplar_matrix(box, 63, CONTEXT)
+    np.testing.assert_allclose(matrix[:, :2], exemplar[:, :2])
+    np.testing.assert_allclose(augment.transform(matrix, box).reshape(2, 2).sum(axis=0), [126, 126])
+
+
+def test_jitter_covers_its_range_and_keeps_the_box_inside() -> None:
+    box = np.array([50.0, 40.0, 20.0, 30.0])
+    settings = Training(scale_jitter=1.3, shift_jitter=0.4)
+    nominal = 63 / context_side(box[2:], CONTEXT)
+    scales, shifts = [], []
+    for number in range(2000):
+        matrix = augment.search_matrix(box, NETWORK, settings, CONTEXT, pairs.generator(0, 0, number))
+        corner = augment.transform(matrix, box)
+        assert corner.min() >= 0
+        assert corner.max() <= 126
+        scales.append(nominal / matrix[0, 0])
+        shifts.append(corner.reshape(2, 2).mean(axis=0) / 63.5 - 63 / 63.5)
+    assert 1 / 1.3 <= min(scales) < 1 / 1.3 + 0.01
+    assert 1.3 - 0.01 < max(scales) <= 1.3
+    for axis in np.transpose(shifts):
+        assert -0.4 <= axis.min() < -0.38
+        assert 0.38 < axis.max() <= 0.4
+
+
+def test_a_box_that_cannot_stay_inside_is_centred() -> None:
+    box = np.array([0.0, 90.0, 400.0, 4.0])
+    matrix = augment.search_matrix(
+        box, NETWORK, Training(scale_jitter=1, shift_jitter=1), 0.0, pairs.generator(0, 0, 0)
+    )
+    np.testing.assert_allclose(augment.transform(matrix, box).reshape(2, 2).sum(axis=0), [126, 126])
+
+
+@pytest.mark.parametrize("settings", [Training(), Training(flip=1)])
+def test_the_truth_box_surrounds_the_target_in_the_search_image(settings: Training) -> None:
+    box = (80, 60, 24, 36)
+    image = rectangle(box)
+    for number in range(50):
+        rng = pairs.generator(0, 0, number)
+        pair = augment.example((image, image), (np.array(box, float),) * 2, True, NETWORK, settings, CONTEXT, rng)
+        rows, columns = np.nonzero(pair.search[..., 0] > 127)
+        found = [columns.min(), rows.min(), columns.max(), rows.max()]
+        # Half intensity ends half a source pixel off the outermost pixel's centre: less than two of these pixels.
+        assert np.abs(found - pair.box).max() < 2
+        assert pair.exemplar.shape == (63, 63, 3)
+        assert pair.search.shape == (127, 127, 3)
+
+
+def test_mirroring_turns_crop_and_box_together() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    matrix = crop_matrix((20.0, 18.0), 31, 31)
+    mirrored = augment.mirrored(matrix, 31)
+    fill = (1.0, 2.0, 3.0)
+    np.testing.assert_array_equal(cut(image, mirrored, 31, fill), cut(image, matrix, 31, fill)[:, ::-1])
+    box = np.array([12.0, 10.0, 7.0, 9.0])
+    x0, y0, x1, y1 = augment.transform(matrix, box)
+    np.testing.assert_allclose(augment.transform(mirrored, box), [30 - x1, y0, 30 - x0, y1])
+
+
+def _gray(pair: augment.Example) -> bool:
+    return all((crop == crop[..., :1]).all() for crop in (pair.exemplar, pair.search))
+
+
+def _smoother(pair: augment.Example) -> bool:
+    return bool(cv2.Laplacian(pair.search, cv2.CV_64F).std() < 0.7 * cv2.Laplacian(PLAIN.search, cv2.CV_64F).std())
+
+
+def _recolored(pair: augment.Example) -> bool:
+    return abs(float(pair.search.mean()) - float(PLAIN.search.mean())) > 0.5
+
+
+def _noise(settings: Training) -> augment.Example:
+    image = np.random.default_rng(5).integers(60, 190, (150, 200, 3), dtype=np.uint8)
+    boxes = (np.array([80.0, 60.0, 24.0, 36.0]),) * 2
+    return augment.example((image, image), boxes, True, NETWORK, settings, CONTEXT, pairs.generator(0, 0, 4))
+
+
+PLAIN = _noise(Training())
+
+
+@pytest.mark.parametrize(
+    ("settings", "changed"),
+    [
+        (Training(grayscale=1), _gray),
+        (Training(blur=1), _smoother),
+        (Training(color_jitter=0.4), _recolored),
+    ],
+)
+def test_each_colour_change_does_its_work_and_is_off_by_default(
+    settings: Training, changed: Callable[[augment.Example], bool]
+) -> None:
+    assert not changed(PLAIN)
+    assert changed(_noise(settings))
+    np.testing.assert_array_equal(_noise(settings).box, PLAIN.box)
+
+
+def test_blur_and_colour_leave_the_exemplar_alone() -> None:
+    np.testing.assert_array_equal(_noise(Training(blur=1, color_jitter=0.4)).exemplar, PLAIN.exemplar)

@@ -1,0 +1,392 @@
+"""Tables: what stands beside what, why a cell is empty, and that everything follows from the score files."""
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_run import configuration, fill
+
+from analysis import needs, reported, tables
+from analysis.scores import GENERATED, Scores, entry
+from analysis.statistics import paired
+from analysis.typesetting import Cell, Column, Grid, Table, latex, markdown, number, rank, signed
+from siamrcr.config import Run
+from siamrcr.errors import InputError
+from siamrcr.files import read_json, write_json
+
+
+def column(table: Table, heading: str, grid: int = 0) -> dict[str, Cell]:
+    """A column by the text of the first one."""
+    columns = table.grids[grid].columns
+    chosen = next(column for column in columns if column.heading == heading)
+    return {key.text: cell for key, cell in zip(columns[0].cells, chosen.cells, strict=True)}
+
+
+def records(table: Table, **wanted: Any) -> list[dict[str, Any]]:
+    return [record for record in table.records if all(record.get(key) == value for key, value in wanted.items())]
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = configuration(tmp_path_factory.mktemp("real"))
+    fill(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = configuration(tmp_path_factory.mktemp("generated"), source="mini")
+    fill(run)
+    return run
+
+
+# What a table reads and writes
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_a_table_is_written_in_three_formats(real: Run, name: str) -> None:
+    paths = tables.write(real, name)
+    assert [path.name for path in paths] == [f"{name}.md", f"{name}.csv", f"{name}.tex"]
+    assert all(path.parent == real.folder / "tables" and path.stat().st_size > 0 for path in paths)
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_a_table_depends_on_its_inputs_alone(tmp_path: Path, name: str) -> None:
+    run = configuration(tmp_path, source="mini")
+    fill(run)
+    before = tables.build(run, name)
+    wanted = set(tables.inputs(run, name))
+    assert all(path.exists() for path in wanted)
+    for path in [*run.folder.rglob("scores/*/*.json"), *run.folder.rglob("maps/*"), *run.folder.rglob("manifest.json")]:
+        if path not in wanted:
+            path.unlink()
+    assert tables.build(run, name) == before
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_every_input_matters(tmp_path: Path, name: str) -> None:
+    run = configuration(tmp_path, source="mini")
+    fill(run)
+    before = tables.build(run, name)
+    for path in tables.inputs(run, name):
+        text = path.read_text()
+        path.unlink()
+        assert tables.build(run, name) != before, path
+        path.write_text(text)
+
+
+def test_inputs_need_no_file(tmp_path: Path) -> None:
+    run = configuration(tmp_path / "nowhere")
+    assert all(isinstance(tables.inputs(run, name), list) for name in tables.NAMES)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_given_checkpoint_has_no_card(tmp_path: Path) -> None:
+    run = configuration(
+        tmp_path, models={"siamrcr": {"checkpoint": "mine.safetensors", "benchmarks": ["lasot"]}}, analysis={}
+    )
+    assert tables.inputs(run, "cost") == [
+        run.folder / "tracks/siamrcr-s0/lasot/manifest.json",
+        *needs.manifests(run)[1:],
+    ]
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_the_same_scores_give_the_same_bytes(real: Run, name: str) -> None:
+    first = [path.read_bytes() for path in tables.write(real, name)]
+    assert [path.read_bytes() for path in tables.write(real, name)] == first
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_a_run_without_a_single_score_says_why(tmp_path: Path, name: str) -> None:
+    text = tables.write(configuration(tmp_path), name)[0].read_text()
+    assert "no score yet" in text or "not recorded" in text
+
+
+def test_an_unknown_table_is_refused_with_the_nearest(real: Run) -> None:
+    with pytest.raises(InputError, match="did you mean 'table-1'"):
+        tables.write(real, "tabel-1")
+
+
+def test_a_damaged_score_names_its_file(tmp_path: Path) -> None:
+    run = configuration(tmp_path)
+    fill(run)
+    (run.folder / "scores/kcf/lasot.json").write_text("{")
+    with pytest.raises(InputError, match=r"kcf/lasot\.json: not valid JSON"):
+        tables.build(run, "table-4")
+
+
+# Reported beside reproduced
+
+
+def test_a_difference_is_reproduced_minus_reported(real: Run) -> None:
+    table = tables.build(real, "table-4")
+    (record,) = records(table, row="SiamRCR", metric="success")
+    score = read_json(real.folder / "scores/siamrcr-lasot-s0/lasot.json", "")["metrics"]["success"]["value"]
+    assert record["value"] == score
+    assert record["reported"] == 0.575
+    assert record["difference"] == score - 0.575
+    assert column(table, "Succ. ↑ Δ")["SiamRCR"].text == signed(score - 0.575)
+
+
+def test_rows_are_the_papers_then_ours(real: Run) -> None:
+    rows = [cell.text for cell in tables.build(real, "table-4").grids[0].columns[0].cells]
+    assert rows == [*reported.trackers("table-4"), "KCF"]
+
+
+def test_a_tracker_of_the_papers_name_takes_its_row(real: Run) -> None:
+    (record,) = records(tables.build(real, "table-4"), row="ATOM", metric="precision")
+    assert record["value"] is not None
+    assert record["reported"] == 0.514
+    assert "exchanged" in record["note"]
+
+
+def test_the_reference_goes_before_another_model_of_that_label(tmp_path: Path) -> None:
+    models = {name: {"label": "SiamRCR", "benchmarks": ["lasot"]} for name in ("other", "siamrcr")}
+    run = configuration(tmp_path, models=models, analysis={})
+    fill(run)
+    rows = [cell.text for cell in tables.build(run, "table-4").grids[0].columns[0].cells]
+    assert rows[-2:] == ["KCF", "SiamRCR [other]"]
+    (record,) = records(tables.build(run, "table-4"), row="SiamRCR", metric="success")
+    assert record["value"] == read_json(run.folder / "scores/siamrcr-s0/lasot.json", "")["metrics"]["success"]["value"]
+
+
+def test_a_part_of_a_benchmark_is_not_compared(tmp_path: Path) -> None:
+    run = configuration(tmp_path)
+    fill(run, sequences=12, whole=False)
+    table = tables.build(run, "table-4")
+    assert all(record.get("difference") is None for record in table.records)
+    assert column(table, "Succ. ↑ reproduced")["SiamRCR"].notes == (
+        "Scored on 12 of 280 sequences: no difference to a reported number is taken.",
+    )
+
+
+def test_generated_benchmarks_stand_apart_from_reported_numbers(generated: Run) -> None:
+    for name in ("table-1", "table-2", "table-3", "table-4", "table-5"):
+        table = tables.build(generated, name)
+        ours, theirs = table.grids
+        assert not [c for c in ours.columns if "reported" in c.heading or "Δ" in c.heading]
+        assert theirs.heading.startswith("Reported in the paper, on the real ")
+        assert all(record.get("difference") is None for record in table.records)
+        assert all((record["data"] == "real") is ("reported" in record) for record in table.records)
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_generated_benchmarks_are_named_in_every_file(generated: Run, name: str) -> None:
+    assert all(GENERATED in path.read_text() for path in tables.write(generated, name))
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_real_benchmarks_are_not_called_generated(real: Run, name: str) -> None:
+    assert not any("generated" in path.read_text() for path in tables.write(real, name))
+
+
+def test_the_papers_settings_stand_beside_its_numbers(generated: Run) -> None:
+    _, theirs = tables.build(generated, "table-2").grids
+    assert [[cell.text for cell in row[:2]] for row in theirs.rows] == [[str(r), str(8 * r)] for r in range(1, 6)]
+
+
+def test_val_is_not_test(real: Run) -> None:
+    for name in ("table-1", "table-2"):
+        table = tables.build(real, name)
+        assert all(record.get("difference") is None for record in table.records)
+        assert {r["benchmark"] for r in table.records if r.get("value") is not None} == {"got10k-val"}
+        assert {r["benchmark"] for r in table.records if "reported" in r} == {"got10k-test"}
+        (remark,) = table.remarks
+        assert "Reproduced on GOT-10k val, reported on GOT-10k test" in remark
+        assert "needs server" in remark
+
+
+def answer(run: Run, tracker: str, value: float) -> None:
+    metrics = {metric: {"value": value, "stderr": None} for metric in ("AO", "SR0.5", "SR0.75")}
+    empty: dict[str, Any] = {"sequences": {}, "curves": {}, "replicates": {}}
+    score = {"benchmark": "got10k-test", "tracker": tracker, "metrics": metrics, **empty, "convention": "server"}
+    write_json(run.folder / "scores" / tracker / "got10k-test.json", score)
+
+
+def test_a_servers_answer_is_compared(tmp_path: Path) -> None:
+    run = configuration(tmp_path)
+    fill(run)
+    answer(run, "siamrcr-s0", 0.6)
+    answer(run, "baseline-s0", 0.55)
+    table = tables.build(run, "table-1")
+    assert column(table, "GOT-10k test: AO ↑ reproduced")["IV"].text == "0.600"
+    assert column(table, "GOT-10k test: AO ↑ Δ")["IV"].text == "−0.024"
+    assert column(table, "GOT-10k test: AO ↑ reproduced")["II"].text == "needs server"
+    difference = column(table, "GOT-10k test: difference to I [95 % interval]")["IV"]
+    assert difference.text == "+0.050 no interval"
+    assert difference.notes
+
+
+# Why a cell is empty
+
+
+def test_reasons(real: Run) -> None:
+    succ = column(tables.build(real, "table-3"), "Succ. ↑ reproduced")
+    assert succ["SiamRCR"].text == "needs server"
+    assert succ["SiamFC"].text == "not run"
+    table = tables.build(real, "otb2015")
+    assert column(table, "Succ. ↑ reported")["SiamRCR"].text == "not reported"
+    assert any("supplementary" in note for note in table.notes)
+    (note,) = [reason for reason in tables.build(real, "table-3").reasons if reason.startswith("needs server")]
+    assert "server scores the submission" in note
+
+
+def test_a_missing_score_is_told_from_one_that_nobody_asked_for(tmp_path: Path) -> None:
+    run = configuration(tmp_path)
+    fill(run)
+    (run.folder / "scores/kcf/lasot.json").unlink()
+    succ = column(tables.build(run, "table-4"), "Succ. ↑ reproduced")
+    assert (succ["KCF"].text, succ["SiamFC"].text) == ("no score yet", "not run")
+
+
+def test_an_undefined_metric_is_not_a_number(tmp_path: Path) -> None:
+    run = configuration(tmp_path)
+    fill(run)
+    path = run.folder / "scores/kcf/vot2019.json"
+    score = read_json(path, "")
+    score["metrics"]["accuracy"] = {"value": None, "stderr": None}
+    write_json(path, score)
+    assert column(tables.build(run, "table-5"), "Accuracy ↑ reproduced")["KCF"].text == "not given"
+
+
+def test_no_cell_is_silent(real: Run) -> None:
+    for name in tables.NAMES:
+        for grid in tables.build(real, name).grids:
+            for shown in grid.columns:
+                if shown.numeric:
+                    assert all(cell.text for cell in shown.cells), (name, shown.heading)
+
+
+# Uncertainty
+
+
+def several_seeds(folder: Path) -> Run:
+    run = configuration(folder, seeds=[0, 1, 2])
+    fill(run)
+    return run
+
+
+def test_seeds_are_averaged_and_their_deviation_stands_apart(tmp_path: Path) -> None:
+    run = several_seeds(tmp_path)
+    files = [read_json(run.folder / f"scores/siamrcr-s{seed}/got10k-val.json", "") for seed in range(3)]
+    values = [file["metrics"]["AO"]["value"] for file in files]
+    estimate = Scores.of(run, entry(run, "siamrcr"), "got10k-val").estimate("AO")
+    assert estimate.value == pytest.approx(np.mean(values), rel=1e-12)
+    assert estimate.seed_deviation == pytest.approx(np.std(values, ddof=1), rel=1e-12)
+    mean = np.mean([file["replicates"]["AO"] for file in files], axis=0)
+    assert estimate.stderr == pytest.approx(np.std(mean, ddof=1), rel=1e-12)
+    assert column(tables.build(run, "table-1"), "GOT-10k val: AO ↑ seed SD")["IV"].text == number(
+        np.std(values, ddof=1)
+    )
+
+
+def test_one_seed_shows_no_deviation(real: Run) -> None:
+    assert not [c for c in tables.build(real, "table-1").grids[0].columns if "seed" in c.heading]
+
+
+def test_the_paired_difference_is_that_of_the_score_files(real: Run) -> None:
+    a, b = (read_json(real.folder / f"scores/{t}-s0/got10k-val.json", "") for t in ("siamrcr", "baseline"))
+    expected = paired(a, b, "AO")
+    (record,) = records(tables.build(real, "table-1"), row="IV", metric="AO difference to I")
+    assert (record["value"], record["low"], record["high"]) == (expected.value, expected.low, expected.high)
+
+
+def test_an_interval_that_holds_zero_is_not_resolved(tmp_path: Path) -> None:
+    run = configuration(tmp_path)
+    fill(run)
+    base = read_json(run.folder / "scores/baseline-s0/got10k-val.json", "")
+    write_json(run.folder / "scores/siamrcr-s0/got10k-val.json", base)
+    shown = column(tables.build(run, "table-1"), "GOT-10k val: difference to I [95 % interval]")
+    assert shown["IV"].text == "0.000 [0.000, 0.000] not resolved"
+    assert "not resolved" not in shown["II"].text
+
+
+def test_the_interval_covers_seeds(tmp_path: Path) -> None:
+    """Seeds that differ widen the interval of a difference beyond that of their mean."""
+    run = several_seeds(tmp_path)
+    for seed, shift in enumerate((-0.1, 0.0, 0.1)):
+        path = run.folder / f"scores/siamrcr-s{seed}/got10k-val.json"
+        score = read_json(run.folder / "scores/siamrcr-s0/got10k-val.json" if seed else path, "")
+        score["metrics"]["AO"]["value"] += shift + (0.1 if seed else 0)
+        score["replicates"]["AO"] = [value + shift + (0.1 if seed else 0) for value in score["replicates"]["AO"]]
+        write_json(path, score)
+    (record,) = records(tables.build(run, "table-1"), row="IV", metric="AO difference to I")
+    assert record["high"] - record["low"] > 0.1
+    assert record["seeds"] == 3
+
+
+# Typesetting
+
+
+def test_ranks_share_places_as_printed() -> None:
+    assert rank([0.1, 0.3004, 0.3001, None, 0.2], lower=False) == [0, 1, 1, 0, 2]
+    assert rank([0.1, 0.3, 0.2], lower=True) == [1, 0, 2]
+    assert rank([0.5, None, 0.5], lower=False) == [0, 0, 0]
+
+
+def test_the_papers_best_are_bold(real: Run) -> None:
+    table = tables.build(real, "table-5")
+    ranks = {
+        m: {t: c.rank for t, c in column(table, f"{m} reported").items() if c.rank} for m in ("EAO ↑", "Robustness ↓")
+    }
+    assert ranks["EAO ↑"] == {"SiamRCR": 1, "SiamBAN": 2, "Ocean": 2}
+    assert ranks["Robustness ↓"] == {"Ocean": 1, "SiamRCR": 2}
+
+
+def test_numbers_have_true_signs() -> None:
+    assert (signed(0.0204), signed(-0.0204), signed(-0.0004), number(-1.25, 1)) == ("+0.020", "−0.020", "0.000", "−1.2")
+
+
+def test_markdown_and_latex_escape_what_they_would_misread() -> None:
+    cells = (Cell("a|b_c & 50 % {x} \\y #1 $2 ^~", 1), Cell("−0.5 ± 0.1", 2, ("a note",)))
+    table = Table("t", "Table 9. Title", (Grid((Column("", "Tracker", cells, False),)),), ())
+    assert "**a\\|b_c & 50 % {x} \\y #1 $2 ^~**" in markdown(table)
+    text = latex(table)
+    assert "\\textbf{a|b\\_c \\& 50 \\% \\{x\\} \\textbackslash{}y \\#1 \\$2 \\^{}\\~{}}" in text
+    assert "\\underline{$-$0.5 $\\pm$ 0.1}\\textsuperscript{1}" in text
+    assert "\\caption{Title}" in text
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_latex_is_well_formed(real: Run, name: str) -> None:
+    text = tables.write(real, name)[2].read_text()
+    assert text.isascii()
+    assert len(re.findall(r"(?<!\\){", text)) == len(re.findall(r"(?<!\\)}", text))
+    environments = re.findall(r"\\(begin|end){(\w+)}", text)
+    open_ones: list[str] = []
+    for kind, environment in environments:
+        if kind == "begin":
+            open_ones.append(environment)
+        else:
+            assert open_ones.pop() == environment
+    assert not open_ones
+    rows = [line for line in text.splitlines() if line.endswith("\\\\")]
+    (columns,) = {len(spec) for spec in re.findall(r"begin{tabular}{([lr]+)}", text)} or {0}
+    widths = {line.count(" & ") + 1 for line in rows if "multicolumn" not in line}
+    assert widths <= {columns}
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_csv_is_rectangular_and_unrounded(real: Run, name: str) -> None:
+    with tables.write(real, name)[1].open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert rows
+    assert all(None not in row and None not in row.values() for row in rows)
+    values = [row["value"] for row in rows if row["value"] and row["seeds"] == "1" and name != "cost"]
+    assert not values or max(len(value) for value in values) > 8
+
+
+def test_the_records_of_costs_hold_no_times(real: Run) -> None:
+    assert {record["metric"] for record in tables.build(real, "cost").records} == {"parameters", "training_pairs"}
+
+
+def test_the_footer_tells_how_it_was_made(real: Run) -> None:
+    text = " ".join(tables.build(real, "table-4").footer)
+    for words in ("last epoch", "penalty 0.04", "window 0.21", "size rate 0.52", "nothing was tuned on a test set"):
+        assert words in text
+    for words in ("Seeds: 0", "protocol II", "convention published", "Commit 0123456789", "A processor", "2030-01-02"):
+        assert words in text
