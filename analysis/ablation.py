@@ -79,7 +79,7 @@ def _table(run: Run, name: str, title: str, shown: Sequence[str]) -> Table:
         scores = load(run, chosen, benchmark)
         held += scores
         compare = run.comparable and benchmark == "got10k-test"
-        prefix = f"{BENCHMARK_LABELS[benchmark]}: "
+        prefix = BENCHMARK_LABELS[benchmark]
         # Generated, a split that scores one row alone compares nothing.
         if benchmark == "got10k-val" or _scored(scores) > (0 if run.comparable else 1):
             block, more = score_columns(run, name, chosen, scores, shown, compare=compare, prefix=prefix)
@@ -90,7 +90,7 @@ def _table(run: Run, name: str, title: str, shown: Sequence[str]) -> Table:
         elif compare:
             for metric in shown:
                 numbers = [reported.find(name, row.reported, metric) for row in chosen]
-                columns.append(Column("", f"{prefix}{arrow(metric)} reported", reported_cells(numbers, metric)))
+                columns.append(Column(f"{prefix}, reported", arrow(metric), reported_cells(numbers, metric)))
                 records += [reported_record(n) for n in numbers if n]
     grids = [Grid(tuple(columns))]
     if not run.comparable:
@@ -132,7 +132,7 @@ def _differences(
                 )
             )
             records.append({**record, "value": value})
-    return Column("", f"{prefix}difference to I [95 % interval]", tuple(cells)), records
+    return Column(prefix, "difference to I [95 % interval]", tuple(cells)), records
 
 
 def _remarks(run: Run, rows: Sequence[Row]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from analysis.scores import (
     Scores,
     arrow,
     commit_of,
+    distinct,
     entries,
     machine_of,
     metrics,
@@ -80,9 +81,9 @@ def pair(run: Run, table: str, benchmark: str) -> list[Row]:
         if match is not None:
             unmatched.remove(match)
         rows.append(Row(tracker, match, tracker))
-    labels = [row.label for row in rows] + [entry.label for entry in unmatched]
-    own = [Row(e.label if labels.count(e.label) == 1 else f"{e.label} [{e.name}]", e) for e in unmatched]
-    return rows + own
+    matched = [row.entry for row in rows if row.entry]
+    labels = distinct([*matched, *unmatched])[len(matched) :]
+    return rows + [Row(label, e) for label, e in zip(labels, unmatched, strict=True)]
 
 
 def _match(run: Run, candidates: list[Entry], tracker: str) -> Entry | None:
@@ -131,10 +132,10 @@ def score_columns(
         if known:
             block.append(("reported", reported_cells(numbers, metric)))
             block.append(("Δ", tuple(NOTHING if d is None else Cell(signed(d)) for d in differences)))
-        group = prefix + arrow(metric)
-        alone = f"{group} reproduced" if compare else group
+        group = f"{prefix}: {arrow(metric)}" if prefix else arrow(metric)
+        alone = f"{arrow(metric)} reproduced" if compare else arrow(metric)
         columns += [
-            Column(group, label, cells) if len(block) > 1 else Column("", alone, cells) for label, cells in block
+            Column(group, label, cells) if len(block) > 1 else Column(prefix, alone, cells) for label, cells in block
         ]
         for row, score, estimate, report, difference in zip(rows, scores, estimates, numbers, differences, strict=True):
             benchmark = score.benchmark if score else (report.benchmark if report else "")

@@ -62,7 +62,8 @@ def _got10k(truth: Array, boxes: Array, _: str) -> list[Array]:
 def otb_pytracking(sequences: list[Sequence], runs: Runs) -> Scores:
     """OTB-2015 by pytracking: frames without a valid true box miss in precision too.
 
-    A short result goes on with empty boxes. A box without width or height repeats the one before. Raises InputError for a NaN or a negative size.
+    A short result goes on with empty boxes. A box without width or height repeats the one before. Raises InputError for
+    a NaN or a negative size.
     """
     return _scores(sequences, runs, _pytracking, {"success": (OVERLAPS, mean_weights(21)), "precision": PRECISION})
 

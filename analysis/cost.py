@@ -4,10 +4,11 @@ from typing import Any
 
 from analysis import reported
 from analysis.comparison import Record, heading, titled
-from analysis.scores import GENERATED, Entry, commit_of, entries, machine_of, read_all
+from analysis.scores import GENERATED, Entry, commit_of, distinct, entries, machine_of, read_all
 from analysis.typesetting import Cell, Column, Grid, Table, number
 from siamrcr.config import Run
 
+NOT_RECORDED = "not recorded"
 # Column -> key of the record, unit in the column, factor, decimals.
 COLUMNS = {
     "Parameters (M)": ("parameters", 1e-6, 2),
@@ -21,15 +22,16 @@ def build(run: Run) -> Table:
     """Parameters, training pairs and time from the models' cards, tracking rate from the raw results' manifests."""
     rows = [entry for entry in entries(run) if entry.model or run.trackers[entry.name].command]
     measured = [_measure(run, entry) for entry in rows]
-    columns = [heading("Tracker", [entry.label for entry in rows])]
+    labels = distinct(rows)
+    columns = [heading("Tracker", labels)]
     records: list[Record] = []
     for label, (key, factor, digits) in COLUMNS.items():
         cells = [_cell(entry, key, m.get(key), factor, digits) for m, entry in zip(measured, rows, strict=True)]
         columns.append(Column("", label, tuple(cells)))
         # Rates and times differ from run to run; the records, which a digest covers, must not.
         if key in ("parameters", "training_pairs"):
-            records += [_record(run, entry, key, m.get(key)) for entry, m in zip(rows, measured, strict=True)]
-    columns.append(heading("Machine", [str(m.get("machine", "not recorded")) for m in measured]))
+            records += [_record(run, label, key, m.get(key)) for label, m in zip(labels, measured, strict=True)]
+    columns.append(heading("Machine", [str(m.get("machine", NOT_RECORDED)) for m in measured]))
     grids = (Grid(tuple(columns)),) if rows else ()
     commits = sorted({commit for m in measured for commit in m.get("commits", ())})
     footer = [
@@ -63,12 +65,13 @@ def _measure(run: Run, entry: Entry) -> dict[str, Any]:
 
 
 def _cell(entry: Entry, key: str, value: float | None, factor: float, digits: int) -> Cell:
+    if value is None and not entry.model and key != "tracking_frames_per_second":
+        return Cell("not trained here", reason="not trained here: it comes with its own code and weights.")
     if value is None:
-        trained = entry.model or key == "tracking_frames_per_second"
-        return Cell("not recorded" if trained else "not trained here")
+        return Cell(NOT_RECORDED, reason=f"{NOT_RECORDED}: no card or manifest of this run says it.")
     return Cell(number(value * factor, digits))
 
 
-def _record(run: Run, entry: Entry, key: str, value: float | None) -> Record:
+def _record(run: Run, label: str, key: str, value: float | None) -> Record:
     data = "real" if run.comparable else GENERATED
-    return {"row": entry.label, "data": data, "metric": key, "value": value, "reason": "" if value else "not recorded"}
+    return {"row": label, "data": data, "metric": key, "value": value, "reason": "" if value else NOT_RECORDED}

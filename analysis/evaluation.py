@@ -1,8 +1,6 @@
 """From raw results to the score file: values, standard errors, curves, replicates, attributes."""
 
-import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +8,8 @@ import numpy as np
 from analysis import vot
 from analysis.conventions import CONVENTIONS
 from analysis.statistics import Scores, resamples, stderr
-from siamrcr import datasets, results
-from siamrcr.config import Benchmark, Run
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
-from siamrcr.files import read_json
 from siamrcr.geometry import Array
 from siamrcr.provenance import provenance
 from siamrcr.results import Result
@@ -28,9 +23,9 @@ METRICS = {
     "vot2018": ("EAO", "accuracy", "robustness"),
     "vot2019": ("EAO", "accuracy", "robustness"),
 }
-DIGITS = 6  # of replicates and curves in the score file
-# Of all else: sums of floats differ in their last bits between machines, and equal scores should give equal files.
-EXACT = 12
+REPLICATE_DIGITS = 6
+# Of all else in the score file: sums differ in their last bits between machines, equal scores should give equal files.
+DIGITS = 12
 
 
 def conventions(benchmark: str) -> tuple[str, ...]:
@@ -53,10 +48,13 @@ def evaluate(
 
     Sequences without a result are left out and counted. Standard errors come from `bootstrap` resamples of the
     sequences, drawn by `seed`, each aggregated as the benchmark does. A benchmark whose ground truth a server keeps
-    gives no metrics and the status `server`. Raises InputError for an unknown convention.
+    gives no metrics and the status `server`. Raises InputError for an unknown convention and where no sequence has a
+    result.
     """
     chosen = _convention(benchmark, convention)
     scored = [sequence for sequence in sequences if sequence.name in results]
+    if not scored:
+        raise InputError(f"{tracker}: no results of any sequence of {benchmark}: track it first")
     runs = [results[sequence.name] for sequence in scored]
     score: dict[str, Any] = {
         "benchmark": benchmark,
@@ -64,6 +62,9 @@ def evaluate(
         "convention": chosen,
         "metrics": {},
         "sequences": {sequence.name: {"frames": len(sequence)} for sequence in scored},
+        "curves": {},
+        "replicates": {},
+        "attributes": {},
         "missing": len(sequences) - len(scored),
         "repetitions": max(len(several) for several in runs),
         "bootstrap": bootstrap,
@@ -86,61 +87,11 @@ def evaluate(
         }
         for name, curve in scores.curves.items()
     }
-    score["replicates"] = {name: _numbers(each) for name, each in replicates.items()}
+    score["replicates"] = {name: _numbers(each, REPLICATE_DIGITS) for name, each in replicates.items()}
     score["attributes"] = _attributes(scored, counts, scores, by_tag)
     if benchmark in vot.INTERVALS:
         score["eao_interval"] = list(eao_interval or vot.INTERVALS[benchmark])
     return score | {"provenance": provenance()}
-
-
-def evaluate_tracks(
-    run: Run,
-    benchmark: str,
-    tracks: Path,
-    *,
-    tracker: str,
-    annotations: Path | None = None,
-    convention: str | None = None,
-    subset: bool = False,
-) -> dict[str, Any]:
-    """Score a folder or zip of raw results with a run's settings; `annotations` goes before the configuration's.
-
-    Where the configuration names a server's answer for the tracker, that answer is the score. Raises InputError.
-    """
-    settings = run.benchmarks.get(benchmark, Benchmark())  # type: ignore[call-overload]
-    if tracker in settings.answers:
-        return _answer(benchmark, tracker, settings.answers[tracker])
-    truth = annotations or settings.annotations
-    root = run.root(benchmark)
-    sequences = datasets.load(benchmark, root if root.is_dir() or truth is None else None, truth)
-    score = evaluate(
-        benchmark,
-        tracker,
-        sequences,
-        results.read(tracks, benchmark, sequences, subset),
-        convention=convention,
-        bootstrap=run.analysis.bootstrap,
-        seed=run.analysis.seed,
-        eao_interval=settings.eao_interval,
-    )
-    manifest = results.read_manifest(tracks) if tracks.is_dir() else None
-    score["provenance"] |= {"tracks": str(tracks), "tracks_digest": results.digest(tracks), "manifest": manifest}
-    return score
-
-
-def summary(score: Mapping[str, Any]) -> str:
-    """What a person reads: each metric with its standard error, and under which rule."""
-    head = f"{score['tracker']} on {score['benchmark']}"
-    if not score["metrics"]:
-        return f"{head}: the ground truth is on the benchmark's server; pack and submit the results (siamrcr pack)"
-    parts = [f"{name} {entry['value']:.4f}{_margin(entry['stderr'])}" for name, entry in score["metrics"].items()]
-    missing = f", {score['missing']} missing" if score.get("missing") else ""
-    counted = f"{len(score['sequences'])} sequences{missing}, " if score["sequences"] else ""
-    return f"{head}: {'  '.join(parts)}  ({counted}rule: {score['convention']})"
-
-
-def _margin(error: float | None) -> str:
-    return "" if error is None else f" ± {error:.4f}"
 
 
 def _convention(benchmark: str, convention: str | None) -> str:
@@ -195,37 +146,8 @@ def _estimate(value: float, replicates: Array, sequences: int) -> dict[str, Any]
 
 def _number(value: Any) -> float | None:
     """A number as JSON knows it: None where it is undefined."""
-    return None if np.isnan(value) else round(float(value), EXACT)
+    return None if np.isnan(value) else round(float(value), DIGITS)
 
 
-def _numbers(values: Array) -> list[float | None]:
-    return [_number(value) for value in np.round(values, DIGITS)]
-
-
-def _answer(benchmark: str, tracker: str, path: Path) -> dict[str, Any]:
-    """A score made of a server's answer: a JSON file of our metric names, fractions."""
-    given = read_json(
-        path, "write the server's numbers as JSON, such as " + json.dumps(dict.fromkeys(METRICS[benchmark], 0.5))
-    )
-    known = METRICS[benchmark]
-    wrong = [
-        name
-        for name, value in given.items()
-        if name not in known or not isinstance(value, (int, float)) or not 0 <= value <= 1
-    ]
-    if wrong or not given:
-        raise InputError(
-            f"{path}: {wrong[0] if wrong else 'empty'}: give any of {', '.join(known)} as fractions from 0 to 1"
-        )
-    return {
-        "benchmark": benchmark,
-        "tracker": tracker,
-        "convention": "server",
-        "metrics": {name: {"value": float(given[name]), "stderr": None} for name in known if name in given},
-        "sequences": {},
-        "curves": {},
-        "replicates": {},
-        "attributes": {},
-        "repetitions": None,
-        "provenance": provenance(answer=str(path)),
-    }
+def _numbers(values: Array, digits: int = DIGITS) -> list[float | None]:
+    return [_number(value) for value in np.round(values, digits)]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import ablation, needs, reported
-from analysis.scores import BENCHMARK_LABELS, METRIC_LABELS, REASONS, Scores, arrow, cards, entries, plotted
+from analysis.scores import BENCHMARK_LABELS, REASONS, Scores, arrow, cards, distinct, entries, plotted
 from analysis.typesetting import number
 from analysis.vot import INTERVALS
 from siamrcr.config import Run
@@ -80,12 +80,15 @@ def _curves(spec: Curves, benchmarks: tuple[str, ...], run: Run) -> tuple[Figure
 
 
 def _panel(run: Run, axes: Axes, spec: Curves, benchmark: str, scores: Sequence[Scores], *, last: bool) -> None:
+    # One style a label in every figure, the reference model's first.
+    first = run.tracker_label(run.analysis.reference)
+    labels = list(dict.fromkeys([first, *(entry.label for entry in plotted(run))]))
     lines: list[tuple[float, Line2D]] = []
     for score in scores:
         curve, estimate = score.curve(spec.curve), score.estimate(spec.metric)
         if curve is None or estimate.value is None:
             continue
-        colour, style = _style(run, score.entry.name)
+        colour, style = _style(labels.index(score.entry.label))
         deviation = "" if estimate.stderr is None else f" ± {number(estimate.stderr)}"
         label = f"{number(estimate.value)}{deviation}  {score.entry.label}"
         (line,) = axes.plot(curve["x"], curve["y"], color=colour, linestyle=style, label=label)
@@ -123,10 +126,8 @@ def _reported(spec: Curves, benchmark: str, drawn: set[str]) -> list[tuple[float
     return lines
 
 
-def _style(run: Run, name: str) -> tuple[str, Any]:
-    """Colour and line style of an entry, the same in every figure; the reference model comes first."""
-    order = [entry.name for entry in (*plotted(run), *entries(run))]
-    index = 0 if name == run.analysis.reference else 1 + order.index(name)
+def _style(index: int) -> tuple[str, Any]:
+    """Colour and line style of the entry at a place of an order."""
     return f"C{index % 8}", STYLES[index % len(STYLES)]
 
 
@@ -139,7 +140,7 @@ def _interval(scores: Sequence[Scores], benchmark: str) -> tuple[int, int]:
 def _caption(run: Run, spec: Curves, drawn: Sequence[str], held: Mapping[str, Sequence[Scores]]) -> str:
     places = " and ".join(BENCHMARK_LABELS[benchmark] for benchmark in drawn)
     text = f"{spec.title.split(' on ')[0]} on {places}; bands of one standard error over sequences, "
-    text += f"legend sorted by {METRIC_LABELS[spec.metric]}. Variants of the ablations are left to Tables 1 and 2."
+    text += "legend sorted by the score that it names. Variants of the ablations are left to Tables 1 and 2."
     if spec.curve == "expected_overlap":
         intervals = {_interval(held[benchmark], benchmark) for benchmark in drawn}
         text += (
@@ -171,7 +172,7 @@ def radius(run: Run) -> tuple[Figure, str]:
             for r, e in zip(ablation.RADII, estimates, strict=True)
             if e is not None and e.value is not None
         ]
-        if not points:
+        if len(points) < (1 if run.comparable else 2):
             continue
         drawn = True
         # A reproduced score on the paper's own split stands beside the reported one.
@@ -184,7 +185,7 @@ def radius(run: Run) -> tuple[Figure, str]:
             marker="os"[place],
             linestyle=STYLES[place],
             capsize=2.5,
-            label=f"{BENCHMARK_LABELS[benchmark]}, reproduced",
+            label=f"reproduced, {BENCHMARK_LABELS[benchmark]}",
         )
     if not drawn:
         _say(ours, "no score of a radius on GOT-10k yet")
@@ -195,10 +196,10 @@ def radius(run: Run) -> tuple[Figure, str]:
         color="C6",
         marker="D",
         linestyle=STYLES[2],
-        label="GOT-10k test, reported",
+        label="reported, GOT-10k test",
     )
-    ours.set_title("Reproduced")
-    theirs.set_title("Reported (real GOT-10k test)")
+    ours.set_title("GOT-10k val" if run.comparable else "Reproduced, generated")
+    theirs.set_title("GOT-10k test" if run.comparable else "Reported, real GOT-10k test")
     for axes in (ours, theirs):
         axes.set(xlabel="Radius r (cells)", ylabel="AO", xticks=range(1, 6), xlim=(0.6, 5.4))
         if axes.get_legend_handles_labels()[0]:
@@ -214,11 +215,13 @@ def training(run: Run) -> tuple[Figure, str]:
     figure = Figure(figsize=(8.2, 5.0))
     panels = dict(zip(BRANCHES, figure.subplots(2, 2, sharex=True).flat, strict=True))
     handles: dict[str, Line2D] = {}
+    models = [entry for entry in reversed(entries(run)) if entry.model]
+    labels = dict(zip([entry.name for entry in models], distinct(models), strict=True))
     for path in cards(run):
         if not path.exists():
             continue
         card = read_json(path, "train the model again")
-        colour, style = _style(run, card["model"])
+        colour, style = _style(list(labels).index(card["model"]))
         for branch, axes in panels.items():
             points = [(p["iteration"], p[branch]) for p in card["curve"] if p.get(branch)]
             if not points:
@@ -227,7 +230,7 @@ def training(run: Run) -> tuple[Figure, str]:
             window = max(1, len(y) // SMOOTHING)
             mean = np.convolve(y, np.full(window, 1 / window), mode="valid")
             (line,) = axes.plot(x[window - 1 :], mean, color=colour, linestyle=style, linewidth=1)
-            handles.setdefault(run.tracker_label(f"{card['model']}-s{card['seed']}"), line)
+            handles.setdefault(labels[card["model"]], line)
     for branch, axes in panels.items():
         axes.set_title(BRANCHES[branch])
         if not axes.lines:

@@ -71,9 +71,8 @@ def write(run: Run) -> Path:
         tables=[table for table in shown if table.name != "summary"],
         figures=[_picture(run, name) for name in figures.NAMES],
         cards=[_card(card) for card in trained],
-        manifests=made,
+        results=[_result(file) for file in scored],
         steps=_steps({"Training": trained, "Tracking": made, "Evaluation": scored}),
-        labels=BENCHMARK_LABELS,
     )
     path = run.folder / "report" / "index.html"
     write_text(path, page)
@@ -104,9 +103,25 @@ def _card(card: dict[str, Any]) -> dict[str, Any]:
         "Losses at the end": ", ".join(
             f"{name} {value:.3f}" for name, value in card["curve"][-1].items() if name not in ("iteration", "lr")
         ),
-        "Weights (SHA-256)": card.get("weights_sha256") or "not recorded",
+        "Weights (SHA-256)": card["weights_sha256"],
     }
-    return {"title": f"{card.get('label') or card['model']}, seed {card['seed']}", "facts": facts, "card": card}
+    named = "" if card["label"] == card["model"] else f" [{card['model']}]"
+    return {"title": f"{card['label']}{named}, seed {card['seed']}", "facts": facts, "card": card}
+
+
+def _result(score: dict[str, Any]) -> dict[str, Any]:
+    """Which raw results a score was made from."""
+    record = score["provenance"]
+    manifest = record.get("manifest") or {}
+    return {
+        "tracker": score["tracker"],
+        "benchmark": BENCHMARK_LABELS[score["benchmark"]],
+        "sequences": len(score["sequences"]) or "all",
+        "repetitions": score["repetitions"] or "unknown",
+        "digest": record.get("tracks_digest"),
+        "weights": manifest.get("weights_sha256"),
+        "where": record.get("tracks") or record.get("answer") or "not recorded",
+    }
 
 
 def _steps(steps: dict[str, Sequence[dict[str, Any]]]) -> list[dict[str, str]]:

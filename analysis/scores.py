@@ -108,6 +108,12 @@ def plotted(run: Run) -> list[Entry]:
     return [entry for entry in entries(run) if entry.name not in variants]
 
 
+def distinct(chosen: Sequence[Entry]) -> list[str]:
+    """Labels of entries, each with its name where another has the same label."""
+    labels = [e.label for e in chosen]
+    return [e.label if labels.count(e.label) == 1 else f"{e.label} [{e.name}]" for e in chosen]
+
+
 def score_files(run: Run, chosen: Sequence[Entry], benchmark: str) -> list[Path]:
     """Score files of those entries that the configuration scores on the benchmark."""
     ids = [identity for e in chosen if benchmark in e.benchmarks for identity in e.ids]

@@ -1,9 +1,10 @@
 """From a folder of raw results to a score file: which ground truth, which rule, whose answer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.evaluation import evaluate
+from analysis.evaluation import METRICS, evaluate
 from siamrcr import datasets, results
 from siamrcr.config import SERVED, Benchmark, Run
 from siamrcr.errors import InputError
@@ -42,19 +43,26 @@ def evaluate_tracks(
         convention=convention,
         bootstrap=run.analysis.bootstrap,
         seed=run.analysis.seed,
-        eao_interval=own.eao_interval,
+        # The configuration's interval fits its own sequences, not ground truth from elsewhere.
+        eao_interval=None if annotations else own.eao_interval,
     )
     answer = own.answers.get(tracker)
     if answer and benchmark in SERVED:
-        score |= _answered(answer)
-    return score | {"provenance": provenance(tracks_digest=results.digest(tracks), seed=run.analysis.seed)}
+        score |= _answered(answer, METRICS[benchmark])
+    manifest = results.read_manifest(tracks) if tracks.is_dir() else None
+    made = provenance(tracks_digest=results.digest(tracks), seed=run.analysis.seed, manifest=manifest)
+    return score | {"provenance": made}
 
 
-def _answered(path: Path) -> dict[str, Any]:
+def _answered(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
     """Metrics that a benchmark's server gave; it tells no uncertainty."""
-    values = read_json(path, "save the server's answer as {metric: value}, fractions from 0 to 1")
-    if not isinstance(values, dict) or not all(isinstance(value, int | float) for value in values.values()):
-        raise InputError(f'{path}: write the server\'s answer as one mapping of metrics to numbers, as {{"AO": 0.624}}')
+    remedy = f"save the server's answer as one mapping of {', '.join(metrics)} to fractions from 0 to 1"
+    values = read_json(path, remedy)
+    if not isinstance(values, dict) or not values or not set(values) <= set(metrics):
+        raise InputError(f"{path}: {remedy}")
+    wrong = [name for name, value in values.items() if not isinstance(value, int | float) or not 0 <= value <= 1]
+    if wrong:
+        raise InputError(f"{path}: {wrong[0]} is {values[wrong[0]]!r}: {remedy}")
     return {"metrics": {name: {"value": value, "stderr": None} for name, value in values.items()}, "status": "answered"}
 
 

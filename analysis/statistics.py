@@ -38,18 +38,17 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """A weighted mean of a curve's defined points; `weights` (K,), or a slice of equal weights."""
+    """A weighted mean of a curve's defined points; `weights` is (K,)."""
 
     curve: Curve
     weights: Array
 
     def values(self, counts: Array) -> Array:
         """Values (R,) of R resamples (R, S); NaN where the curve is defined at no weighted point."""
-        used = self.weights != 0
-        weights = self.weights[used]
-        denominator = self.curve.denominator[:, used] if self.curve.denominator.shape[1] > 1 else self.curve.denominator
-        points = Curve(self.curve.x[used], self.curve.numerator[:, used], denominator).values(counts)
-        defined = ~np.isnan(points)
+        used = np.flatnonzero(self.weights)
+        denominator = np.broadcast_to(self.curve.denominator, self.curve.numerator.shape)
+        points = Curve(self.curve.x[used], self.curve.numerator[:, used], denominator[:, used]).values(counts)
+        defined, weights = ~np.isnan(points), self.weights[used]
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(defined, points, 0) @ weights / (defined @ weights)
 

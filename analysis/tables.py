@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analysis import ablation, comparison, cost, needs
 from analysis.comparison import Record, Row, estimate_cells, footer, heading, load, record_of
-from analysis.scores import BENCHMARK_LABELS, NOT_RUN, Estimate, arrow, entries, metrics
+from analysis.scores import BENCHMARK_LABELS, NOT_RUN, Estimate, arrow, distinct, entries, metrics
 from analysis.typesetting import Column, Grid, Table, comma_separated, latex, markdown
 from siamrcr.config import BENCHMARKS, Run
 from siamrcr.files import write_text
@@ -48,8 +48,7 @@ def _summary(run: Run) -> Table:
     """Every tracker's headline metric on every benchmark that the run scores."""
     benchmarks = [benchmark for benchmark in BENCHMARKS if entries(run, benchmark)]
     chosen = [entry for entry in entries(run) if entry.benchmarks]
-    labels = [entry.label for entry in chosen]
-    rows = [Row(e.label if labels.count(e.label) == 1 else f"{e.label} [{e.name}]", e) for e in chosen]
+    rows = [Row(label, e) for label, e in zip(distinct(chosen), chosen, strict=True)]
     columns = [heading("Tracker", [row.label for row in rows])]
     records: list[Record] = []
     held = []

@@ -25,9 +25,8 @@ def polygons(regions: Sequence[Array] | Array, convention: Convention = "publish
     """
     if len({len(region) for region in regions}) == 1:
         flat = np.concatenate(regions).reshape(len(regions), -1)
-        return (_box_corners(flat, convention) if flat.shape[1] == 4 else flat.reshape(len(flat), -1, 2)).astype(
-            np.float32
-        )
+        corners = _box_corners(flat, convention) if flat.shape[1] == 4 else flat.reshape(len(flat), -1, 2)
+        return corners.astype(np.float32)
     single = [polygons([region], convention)[0] for region in regions]
     count = max((len(corners) for corners in single), default=0)
     full = [np.concatenate([c, np.repeat(c[-1:], count - len(c), axis=0)]) for c in single]
@@ -35,11 +34,11 @@ def polygons(regions: Sequence[Array] | Array, convention: Convention = "publish
 
 
 def overlap(
-    first: ArrayLike, second: ArrayLike, size: tuple[float, float], convention: Convention = "published"
+    first: ArrayLike, second: ArrayLike, bounds: tuple[float, float], convention: Convention = "published"
 ) -> float:
-    """Overlap of two regions inside a frame of `size` W, H, as VOT's runs measure it: no overlap is a failure."""
+    """Overlap of two regions: `overlaps` for one frame. A run of VOT fails where there is none inside W - 1, H - 1."""
     pair = [polygons([np.asarray(region, dtype=np.float64)], convention) for region in (first, second)]
-    return float(overlaps(pair[0], pair[1], (size[0] - 1, size[1] - 1))[0])
+    return float(overlaps(pair[0], pair[1], bounds)[0])
 
 
 def overlaps(first: ArrayLike, second: ArrayLike, bounds: tuple[float, float]) -> Array:

@@ -76,7 +76,7 @@ def score(run: Run, tracker: str, benchmark: str, level: float, sequences: int) 
         "attributes": {},
         "repetitions": 1,
         "seed": run.analysis.seed,
-        "provenance": PROVENANCE,
+        "provenance": provenance(tracker, benchmark),
     }
 
 
@@ -99,8 +99,15 @@ def curves(benchmark: str, level: float) -> dict[str, dict[str, list[float]]]:
 
 def server(benchmark: str, tracker: str) -> dict[str, Any]:
     """What is known of a benchmark whose ground truth is not public."""
-    empty: dict[str, Any] = {"metrics": {}, "sequences": {}, "curves": {}, "replicates": {}}
-    return {"benchmark": benchmark, "tracker": tracker, "status": "server", **empty, "provenance": PROVENANCE}
+    empty: dict[str, Any] = {"metrics": {}, "sequences": {"sequence-000": {"frames": 100}}}
+    head = {"benchmark": benchmark, "tracker": tracker, "convention": "published", "status": "server", "repetitions": 1}
+    return head | empty | {"provenance": provenance(tracker, benchmark)}
+
+
+def provenance(tracker: str, benchmark: str) -> dict[str, Any]:
+    """Where a score came from, with the manifest of the raw results."""
+    manifest = {"weights_sha256": "ab" * 32, "provenance": PROVENANCE}
+    return PROVENANCE | {"tracks": f"tracks/{tracker}/{benchmark}", "tracks_digest": "cd" * 32, "manifest": manifest}
 
 
 def fill(run: Run, *, sequences: int = 12, whole: bool = True) -> None:
@@ -117,7 +124,7 @@ def fill(run: Run, *, sequences: int = 12, whole: bool = True) -> None:
             "frames": 500,
             "repetitions": 1,
             "seconds": 4.0,
-            "fps": 100.0 + index,
+            "fps": 100.0 + index**2,
             "weights_sha256": "ab" * 32,
             "digest": "cd" * 32,
             "provenance": PROVENANCE,
@@ -151,6 +158,7 @@ def card(model: str, seed: int, *, has_branch: bool) -> dict[str, Any]:
     parameters = {"backbone": 8_500_000, "head": 1_200_000}
     return {
         "model": model,
+        "label": model,
         "seed": seed,
         "settings": {"network": {"backbone": "resnet50"}},
         "data": {"got10k": {"share": 1.0, "sequences": 120, "frames": 4800, "left_out": {}}},

@@ -65,7 +65,8 @@ def got10k_clips(split: Path) -> list[Clip]:
 def coco(root: Path, videos: Items[Clip], images: str = "train2017") -> None:
     """Every frame an image with its object, and a crowd and a second object on the first."""
     (root / images).mkdir(parents=True)
-    entries, objects = [], []
+    entries: list[dict[str, object]] = []
+    objects: list[dict[str, object]] = []
     for clip in videos:
         for path, box in zip(clip.frames, clip.boxes, strict=True):
             key = len(entries) + 1

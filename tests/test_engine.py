@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from got10k.trackers import Tracker as GotTracker
 
 from siamrcr import baselines, config, datasets, engine, results
 from siamrcr.baselines import OPENCV, OpenCV, whole_pixels
@@ -21,7 +22,7 @@ from siamrcr.model import SiamRCR, save
 
 FRAMES = 12
 NETWORK = {
-    "backbone": "tf_efficientnet_lite0",
+    "backbone": "resnet10t",
     "weights": "random",
     "stage": 2,
     "exemplar_size": 63,
@@ -69,7 +70,7 @@ def draw(folder: Path, name: str, frames: int, seed: int) -> None:
         image = smooth[0][:120].copy()
         x, y = 40 + 2 * number, 50 + number
         image[y : y + 24, x : x + 24] = smooth[1]
-        cv2.imwrite(str(folder / name / "img" / f"{number + 1:04d}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        cv2.imwrite(str(folder / name / "img" / f"{number + 1:04d}.png"), image)
         boxes.append(f"{x + 1},{y + 1},24,24\n")
     (folder / name / "groundtruth_rect.txt").write_text("".join(boxes))
 
@@ -153,6 +154,26 @@ def test_a_trained_model_tracks_the_same_bytes_twice(run: Run) -> None:
     assert results.digest(direct) == results.digest(first)
 
 
+def test_got10ks_own_runner_gives_the_same_boxes(run: Run) -> None:
+    trained(run)
+    folder = engine.track(run, "small-s0", "otb2015")
+
+    class Theirs(GotTracker):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__("small", is_deterministic=True)
+            self.ours = baselines.create(run, "small-s0")("Alpha", 1)
+
+        def init(self, image: Any, box: np.ndarray) -> None:
+            self.ours.init(image, box)
+
+        def update(self, image: Any) -> np.ndarray:
+            return self.ours.update(image)
+
+    (sequence, _) = datasets.load("otb2015", Path("data/real/otb2015"))
+    theirs, _ = Theirs().track([str(path) for path in sequence.frames], sequence.boxes[0])
+    assert np.allclose(theirs, boxes(folder), atol=5.1e-4)  # the file holds three decimals
+
+
 def test_only_the_first_box_of_a_hidden_truth_is_needed(run: Run, tmp_path: Path) -> None:
     shown = engine.track(run, "stay", "otb2015")
     for file in (tmp_path / "data" / "real").rglob("groundtruth_rect.txt"):
@@ -161,7 +182,7 @@ def test_only_the_first_box_of_a_hidden_truth_is_needed(run: Run, tmp_path: Path
         (target / "frames" / file.parent.name).mkdir(parents=True)
         (target / "anno" / f"{file.parent.name}.txt").write_text(file.read_text().splitlines()[0] + "\n")
         for number, image in enumerate(sorted((file.parent / "img").iterdir())):
-            (target / "frames" / file.parent.name / f"{number}.jpg").write_bytes(image.read_bytes())
+            (target / "frames" / file.parent.name / f"{number}.png").write_bytes(image.read_bytes())
     folder = engine.track(run, "stay", "trackingnet")
     lines = (folder / "Beta.txt").read_text().splitlines()
     assert len(lines) == FRAMES
@@ -269,14 +290,14 @@ def test_fewer_repetitions_leave_none_behind(run: Run) -> None:
 def test_a_bad_frame_stops_with_its_name_and_keeps_what_was_finished(
     run: Run, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frame = Path("data/real/otb2015/Beta/img/0007.jpg")
+    frame = Path("data/real/otb2015/Beta/img/0007.png")
     image = frame.read_bytes()
     sequences = datasets.load("otb2015", Path("data/real/otb2015"))
     frame.write_bytes(b"")
     if damage == "missing":  # between listing and decoding
         frame.unlink()
     monkeypatch.setattr(datasets, "load", lambda *_: sequences)
-    with pytest.raises(InputError, match=r"0007\.jpg"):
+    with pytest.raises(InputError, match=r"0007\.png"):
         engine.track(run, "static", "otb2015")
     folder = run.folder / "tracks" / "static" / "otb2015"
     assert [results.exists(folder, "otb2015", name, 1) for name in ("Alpha", "Beta")] == [True, False]

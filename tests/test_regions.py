@@ -113,10 +113,10 @@ def test_only_what_is_inside_the_bounds_counts() -> None:
     assert overlaps(a, a - [100, 0], WIDE)[0] == 0
 
 
-def test_a_run_fails_where_only_the_column_past_the_last_is_shared() -> None:
-    tracked, true = np.array([16.0, 2, 4, 5]), np.array([20.0, 2, 9, 5])
-    assert overlap(tracked, true, (20, 40)) == 0
-    assert overlaps(polygons([np.array([16.0, 2, 6, 5])]), polygons([true]), (30, 40))[0] > 0
+def test_the_bounds_decide_over_a_failure_at_the_border() -> None:
+    tracked, true = np.array([16.0, 2, 8, 5]), np.array([20.0, 2, 9, 5])
+    assert overlap(tracked, true, (20, 40)) == 0  # only column 20 is left of the true region
+    assert overlap(tracked, true, (21, 40)) == pytest.approx(2 / 6)
 
 
 def test_an_unknown_region_has_no_overlap() -> None:

@@ -216,7 +216,7 @@ def test_a_servers_answer_is_compared(tmp_path: Path) -> None:
     assert column(table, "GOT-10k test: AO ↑ reproduced")["IV"].text == "0.600"
     assert column(table, "GOT-10k test: AO ↑ Δ")["IV"].text == "−0.024"
     assert column(table, "GOT-10k test: AO ↑ reproduced")["II"].text == "needs server"
-    difference = column(table, "GOT-10k test: difference to I [95 % interval]")["IV"]
+    difference = column(table, "GOT-10k test difference to I [95 % interval]")["IV"]
     assert difference.text == "+0.050 no interval"
     assert difference.notes
 
@@ -300,7 +300,7 @@ def test_an_interval_that_holds_zero_is_not_resolved(tmp_path: Path) -> None:
     fill(run)
     base = read_json(run.folder / "scores/baseline-s0/got10k-val.json", "")
     write_json(run.folder / "scores/siamrcr-s0/got10k-val.json", base)
-    shown = column(tables.build(run, "table-1"), "GOT-10k val: difference to I [95 % interval]")
+    shown = column(tables.build(run, "table-1"), "GOT-10k val difference to I [95 % interval]")
     assert shown["IV"].text == "0.000 [0.000, 0.000] not resolved"
     assert "not resolved" not in shown["II"].text
 

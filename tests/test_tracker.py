@@ -21,7 +21,7 @@ from siamrcr.model import Maps, SiamRCR
 from siamrcr.tracker import SiamTracker, apply_window, change, choose, cosine_window, follow, penalty, to_frame
 
 Array = NDArray[np.float64]
-NETWORK = Network(backbone="tf_efficientnet_lite0", weights="random", stage=2, exemplar_size=63, search_size=127)
+NETWORK = Network(backbone="resnet10t", weights="random", stage=2, exemplar_size=63, search_size=127)
 SMALL = NETWORK.model_copy(update={"channels": 8, "tower_depth": 1})
 # The prediction as it is: no penalty, no window, no smoothing.
 PLAIN = Tracking(penalty=0, window=0, size_rate=1, min_side=1)

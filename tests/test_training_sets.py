@@ -1,10 +1,8 @@
 """The readers of the training sets, on their official layouts."""
 
 import json
-import os
 import pickle
 import re
-from pathlib import Path
 
 import cv2
 import layouts
@@ -127,11 +125,8 @@ def test_sequences_go_to_loader_processes(tmp_path, videos):
     np.testing.assert_array_equal(sequence.boxes, videos[0].boxes[1:2])
 
 
-def test_real_images_of_coco(tmp_path):
-    root = os.environ.get("SIAMRCR_REAL_DATA")
-    if not root:
-        pytest.skip("SIAMRCR_REAL_DATA is not set: no real images")
-    source = Path(root) / "images" / "coco128"
+def test_real_images_of_coco(tmp_path, real_data):
+    source = real_data / "images" / "coco128"
     images, objects, expected = [], [], []
     for key, label in enumerate(sorted((source / "labels").rglob("*.txt")), start=1):
         path = next((source / "images").rglob(f"{label.stem}.jpg"))

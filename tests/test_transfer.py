@@ -33,6 +33,14 @@ def test_a_cut_download_goes_on_where_it_was(tmp_path, server):
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
 
+def test_many_cuts_are_survived_as_long_as_something_comes(tmp_path, server):
+    server.files["/a.bin"] = bytes(range(256)) * 40
+    server.cuts = [1000] * 9
+    transfer.fetch([server.address + "/a.bin"], tmp_path / "a.bin", None, anything)
+    assert (tmp_path / "a.bin").read_bytes() == server.files["/a.bin"]
+    assert len(server.requests) == 10
+
+
 def test_a_later_process_goes_on_too(tmp_path, server, monkeypatch):
     monkeypatch.setattr(transfer, "ATTEMPTS", 1)
     content = bytes(range(256)) * 40

@@ -7,8 +7,10 @@ from pathlib import Path
 import layouts
 import pytest
 
-from siamrcr.config import Run, resolve
-from siamrcr.datasets import sources, verification
+from siamrcr.config import BENCHMARKS, DATASET, TRAINING_SETS, Mini, Run, resolve
+from siamrcr.datasets import load, sources, verification
+from siamrcr.datasets.download import download
+from siamrcr.datasets.mini import generate
 from siamrcr.errors import InputError
 
 LASOT_TEST = next(split for split in verification.SPLITS if split.name == "lasot-test")
@@ -27,7 +29,12 @@ def test_the_marker_follows_the_ground_truth(tmp_path, videos):
     root = tmp_path / "real" / "otb2015"
     sequence = layouts.otb(root, "Biker", videos[0])
     run = run_in(tmp_path, expected={"otb2015": 1})
-    first = json.loads(verification.mark(run, "otb2015", root).read_text())["splits"]["otb2015"]
+    (root / "archives").mkdir()
+    (root / "archives" / "Bird1.zip").write_bytes(b"not counted")
+    record = json.loads(verification.mark(run, "otb2015", root).read_text())
+    files = [path for path in sequence.rglob("*") if path.is_file()]
+    assert (record["files"], record["bytes"]) == (len(files), sum(path.stat().st_size for path in files))
+    first = record["splits"]["otb2015"]
     (sequence / "groundtruth_rect.txt").write_text("1,1,5,6\n" * 3)
     second = json.loads(verification.mark(run, "otb2015", root).read_text())["splits"]["otb2015"]
     assert first["checksum"] != second["checksum"]
@@ -137,6 +144,31 @@ def test_real_sequences_are_counted(real_data):
 def test_the_official_split_of_lasot(tmp_path, real_data):
     official = (real_data / "official" / "lasot" / "testing_set.txt").read_text().split()
     assert verification.missing(LASOT_TEST, tmp_path) == official
+
+
+def test_a_whole_data_folder(tmp_path):
+    """What the generator writes, as real data would lie there: nothing is downloaded, and every reader reads it."""
+    settings = Mini(width=96, height=72, frames=5, train_sequences=4, val_sequences=2, sequences=3)
+    for dataset in layouts.BENCHMARKS:
+        generate(dataset, tmp_path / "mini", settings)
+    layouts.real_tree(tmp_path / "mini", tmp_path / "real")
+    expected = {"got10k-train": 4, "got10k-val": 2, "got10k-test": 3, "trackingnet-train": 4, "trackingnet-test": 3}
+    expected |= {"lasot-train": 4, "lasot-test": 3, "otb2015": 3, "vot2018": 3, "vot2019": 3}
+    expected |= {"coco": 10, "vid": 4, "det": 10}
+    run = run_in(tmp_path, expected=expected)
+    counted = {}
+    for dataset in (*layouts.BENCHMARKS, "coco", "vid", "det"):
+        splits = json.loads(download(run, dataset).read_text())["splits"]
+        counted |= {name: count["sequences"] for name, count in splits.items()}
+    assert counted == expected
+    for name in (*BENCHMARKS, *(f"{name}-train" for name in TRAINING_SETS)):
+        sequences = load(name, run.data / "real" / DATASET.get(name, name.removesuffix("-train")))
+        split = {"lasot": "lasot-test", "trackingnet": "trackingnet-test"}.get(name, name)
+        objects = {"coco-train": 11, "vid-train": 8, "det-train": 10}
+        assert len(sequences) == objects.get(name, expected.get(split)), name
+        assert all(sequence.image(len(sequence) - 1).shape == (72, 96, 3) for sequence in sequences)
+    with pytest.raises(InputError, match="is missing 3 of 5 val sequences"):
+        verification.verify(run_in(tmp_path, expected=expected | {"got10k-val": 3 + 2}), "got10k")
 
 
 def test_every_dataset_has_sources():

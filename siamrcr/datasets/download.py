@@ -32,9 +32,10 @@ def download(run: Run, dataset: str, *, source_folder: Path | None = None, dry_r
     server fails, the disk is too small or an archive is broken, and when sequences are missing at the end.
     """
     run = run.model_copy(update={"source": "real"})
-    needed = verification.needed(run, dataset)
     root, marker = run.data / "real" / dataset, run.data / "real" / f"{dataset}.json"
-    home = next((folder for split in needed if (folder := verification.folder(run, split)) != root), root)
+    folders = {split: verification.folder(run, split) for split in verification.needed(run, dataset)}
+    needed = [split for split, folder in folders.items() if folder == root]
+    home = root if needed else next(iter(folders.values()))
     if source_folder is not None and not source_folder.is_dir():
         raise InputError(f"{source_folder}: no such folder: give the one that holds {dataset} or its archives")
     done = verification.complete(run, dataset)
@@ -48,12 +49,13 @@ def download(run: Run, dataset: str, *, source_folder: Path | None = None, dry_r
         if dry_run:
             print(f"{dataset}: complete in {home}, nothing to do")
         return marker if dry_run else verification.mark(run, dataset, home)
-    if home != root:
-        raise InputError(f"{home}: {dataset} is incomplete where the configuration keeps it: complete it by hand there")
+    for split, folder in folders.items():
+        if folder != root:
+            verification.check(run, split)
     parts = {"all", *(split.part for split in needed)}
-    folders = [folder for folder in (root / "archives", root, source_folder) if folder is not None]
+    places = [folder for folder in (root / "archives", root, source_folder) if folder is not None]
     pending = _pending(root, [source for source in sources.read(dataset) if source.part in parts], needed)
-    given = [item for source in pending for item in _given(source, root, folders)]
+    given = [item for source in pending for item in _given(source, root, places)]
     if dry_run:
         _show(root, pending, given)
         return marker
@@ -62,7 +64,7 @@ def download(run: Run, dataset: str, *, source_folder: Path | None = None, dry_r
         _check(source, path)
         _install(source, path, root)
     if not verification.complete(run, dataset):
-        _fetch(run, root, _pending(root, pending, needed), folders)
+        _fetch(run, root, _pending(root, pending, needed), places)
     verification.verify(run, dataset)
     return verification.mark(run, dataset, root)
 
@@ -191,5 +193,5 @@ def _show(root: Path, pending: list[Source], given: list[tuple[Source, Path]]) -
         origin = at_hand.get(source.file) or f"{source.access}, {source.url}"
         print(f"{root.name}: {source.file}: {size}, {origin}")
     known, unknown = sum(source.bytes or 0 for source in pending), sum(not source.bytes for source in pending)
-    rest = f" and {unknown} files of unknown size" if unknown else ""
-    print(f"{root.name}: {known / 1e9:.2f} GB{rest} to {root}, {transfer.free(root) / 1e9:.1f} GB free")
+    sizes = [f"{known / 1e9:.2f} GB"] * bool(known) + [f"{unknown} of unknown size"] * bool(unknown)
+    print(f"{root.name}: {' and '.join(sizes)} to {root}, {transfer.free(root) / 1e9:.1f} GB free")

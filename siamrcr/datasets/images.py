@@ -55,15 +55,15 @@ def numbered(folder: Path) -> dict[int, str]:
 
 
 def image_size(folder: Path) -> tuple[int, int] | None:
-    """Width and height of a folder's first image, from its header; None where there is no image."""
-    try:
-        found = numbered(folder)
-    except InputError:
-        return None
+    """Width and height of a folder's first image, from its header; None where there is none that can be read."""
     from PIL import Image  # deferred: only datasets that do not say how large their images are need it
 
-    with Image.open(folder / found[min(found)]) as image:
-        return image.size
+    try:
+        found = numbered(folder)
+        with Image.open(folder / found[min(found)]) as image:
+            return image.size
+    except (InputError, OSError):
+        return None
 
 
 def select(folder: Path, found: dict[int, str], first: int, count: int | None, surplus: bool = False) -> FrameFiles:

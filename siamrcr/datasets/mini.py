@@ -197,7 +197,7 @@ def _lasot(studio: Studio) -> None:
         events = Events(hidden=number % HIDDEN_EVERY == 1, leaves=number % HIDDEN_EVERY == 2)
         track = studio.film(f"lasot/{name}", folder / "img", "{:08d}.jpg", events)[0]
         boxes = _integers(track.clipped)
-        outside = (boxes[:, 2:] <= 0).any(axis=1)
+        outside = np.any(boxes[:, 2:] <= 0, axis=1)
         occluded = (track.visible == 0) & ~outside
         boxes[outside] = 0
         _save(folder / "groundtruth.txt", boxes, "%d")

@@ -1,5 +1,6 @@
 """What each toolkit calls a sequence, and the benchmark's own name for it."""
 
+import math
 import re
 
 # OTB-2015's 100 entries, as its MATLAB toolkit names them.
@@ -31,7 +32,7 @@ def canonical(benchmark: str, name: str) -> str:
     return _OTB_FORMS.get(form.lower(), form)
 
 
-def natural(name: str) -> tuple[tuple[int, str], ...]:
+def natural(name: str) -> tuple[tuple[float, str], ...]:
     """Sort key that puts `cat-9` before `cat-13`."""
     parts = re.split(r"(\d+)", name)
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts if part)
+    return tuple((int(part), "") if part.isdecimal() else (math.inf, part) for part in parts if part)

@@ -26,6 +26,7 @@ PHOTOGRAPHS = {
 }
 LONGEST = 560  # photographs are reduced to this side, pixels
 CLIP = 40  # frames in which a wave of one cycle repeats
+FINE = 4  # masks are drawn this much larger: OpenCV fills every pixel that an outline touches
 FRACTION = 4  # binary digits after the point in OpenCV's drawing calls
 MARGIN = 8  # pixels around a drawn blob, room for its motion blur
 CORNERS = 40  # of a blob's body
@@ -148,8 +149,9 @@ class Blob:
         (x0, y0), (x1, y1) = np.maximum(low, 0), np.minimum(high, image.shape[1::-1])
         if x0 >= x1 or y0 >= y1:
             return
-        mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
-        fill(mask, [part - (x0, y0) for part in self.polygons(index)], 255, cv2.LINE_AA)
+        fine = np.zeros((FINE * (y1 - y0), FINE * (x1 - x0)), np.uint8)
+        fill(fine, [FINE * (part - (x0, y0)) for part in self.polygons(index)], 255)
+        mask = np.asarray(cv2.resize(fine, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA), np.uint8)
         fabric = self._fabric(index, x0, y0, (x1 - x0, y1 - y0))
         kernel = _smear((self.path[index] - self.path[max(index - 1, 0)]) * exposure)
         if kernel is not None:
@@ -192,11 +194,11 @@ def _look_up(image: Image, matrix: Array, size: tuple[int, int]) -> Image:
     return np.asarray(cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
 
 
-def fill(mask: Image, parts: list[Array], value: int, line: int = cv2.LINE_8) -> None:
+def fill(mask: Image, parts: list[Array], value: int) -> None:
     """Fill the union of polygons, given in continuous coordinates (OpenCV's have pixel centres at whole numbers)."""
     for part in parts:
         points = np.round((part - 0.5) * 2**FRACTION).astype(np.int32)
-        cv2.fillPoly(mask, [points], value, line, FRACTION)
+        cv2.fillPoly(mask, [points], value, cv2.LINE_8, FRACTION)
 
 
 def _visible(blob: Blob, above: list[Blob], index: int, size: tuple[int, int]) -> float:

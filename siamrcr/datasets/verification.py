@@ -53,18 +53,24 @@ def verify(run: Run, dataset: str) -> dict[str, dict[str, int]]:
     Raises InputError, with what is missing and the remedy, when there are fewer sequences than `run.expected`, or
     officially: generated datasets have no official counts.
     """
-    counts = {}
-    for split in needed(run, dataset):
-        root = folder(run, split)
-        counts[split.name] = _count(split, root)
-        found, wanted = counts[split.name]["sequences"], _wanted(run, split)
-        if found < wanted:
-            absent = missing(split, root) if wanted == split.official else []
-            example = f" ({absent[0]} ...)" if absent else ""
-            what = f"{split.part} sequences" if split.part else "sequences"
-            remedy = f"siamrcr download {dataset}" if run.source == "real" else "siamrcr mini"
-            raise InputError(f"{root} is missing {wanted - found} of {wanted} {what}{example}. Run: {remedy}")
-    return counts
+    return {split.name: check(run, split) for split in needed(run, dataset)}
+
+
+def check(run: Run, split: Split) -> dict[str, int]:
+    """Counts of sequences and frames of one split; raises InputError as `verify` does."""
+    root = folder(run, split)
+    count = _count(split, root)
+    official = split.official if run.source == "real" else None
+    wanted = run.expected.get(split.name, official or 1)
+    if count["sequences"] < wanted:
+        absent = missing(split, root) if wanted == official else []
+        example = f" ({absent[0]} ...)" if absent else ""
+        what = f"{split.part} sequences" if split.part else "sequences"
+        remedy = f"Run: siamrcr download {split.dataset}" if run.source == "real" else "Run: siamrcr mini"
+        if root != run.data / run.source / split.dataset:
+            remedy = "Complete it there, or let the configuration name no folder of its own"
+        raise InputError(f"{root} is missing {wanted - count['sequences']} of {wanted} {what}{example}. {remedy}")
+    return count
 
 
 def complete(run: Run, dataset: str) -> bool:
@@ -142,11 +148,6 @@ def missing(split: Split, root: Path) -> list[str]:
         official = (root / "list.txt").read_text().split() if (root / "list.txt").is_file() else []
     present = {name for name, _, _ in split.find(root)}
     return [name for name in official if name not in present]
-
-
-def _wanted(run: Run, split: Split) -> int:
-    official = split.official if run.source == "real" else None
-    return run.expected.get(split.name, official or 1)
 
 
 def _count(split: Split, root: Path, checksum: bool = False) -> dict[str, Any]:

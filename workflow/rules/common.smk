@@ -11,8 +11,11 @@ TRAINED = RUN.trained()
 # Cheap rules take their code as an input: editing it runs them again, and trains nothing.
 ANALYSIS_CODE = sorted(path for path in Path("analysis").iterdir() if path.is_file())
 EVALUATION_CODE = [
-    *collect("analysis/{file}.py", file=["benchmarks", "evaluation", "overlap", "scoring", "statistics", "vot"]),
-    *collect("siamrcr/{file}.py", file=["regions", "results"]),
+    *collect(
+        "analysis/{file}.py",
+        file=["benchmarks", "conventions", "evaluation", "overlap", "scoring", "statistics", "vot"],
+    ),
+    *collect("siamrcr/{file}.py", file=["layouts", "regions", "results"]),
 ]
 
 

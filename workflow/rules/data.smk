@@ -23,7 +23,6 @@ else:
             MARKERS / "{dataset}.json",
         log:
             FOLDER / "logs" / "download-{dataset}.log",
-        retries: 3
         params:
             configuration=CONFIGURATION,
             expected=RUN.expected,
