@@ -77,11 +77,11 @@ def _table(run: Run, name: str, title: str, shown: Sequence[str]) -> Table:
     held: list[Scores | None] = []
     for benchmark in ABLATION_SPLITS:
         scores = load(run, chosen, benchmark)
-        held += scores
         compare = run.comparable and benchmark == "got10k-test"
         prefix = BENCHMARK_LABELS[benchmark]
         # Generated, a split that scores one row alone compares nothing.
         if benchmark == "got10k-val" or _scored(scores) > (0 if run.comparable else 1):
+            held += scores
             block, more = score_columns(run, name, chosen, scores, shown, compare=compare, prefix=prefix)
             columns, records = columns + block, records + more
             if name == "table-1":

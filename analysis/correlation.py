@@ -117,7 +117,8 @@ def _caption(
     if "a" in found and "d" in found and found["a"][0] == found["d"][0]:
         (_, a), (_, d) = found["a"], found["d"]
         low, high = Correlation(0, d.replicates - a.replicates).interval
-        text += f" R(d) - R(a) = {d.value - a.value:+.3f} [{low:+.3f}, {high:+.3f}], the same frames drawn for both."
+        difference = f"R(d) - R(a) = {d.value - a.value:+.3f} [{low:+.3f}, {high:+.3f}]".replace("-", "−")
+        text += f" {difference}, the same frames drawn for both."
     if run.comparable:
         text += " The paper does not say which frames and locations it samples."
     return text
@@ -147,9 +148,8 @@ def cases(run: Run) -> tuple[Figure, str]:
     paths = [path for path in needs.figure(run, "figure-1") if path.exists()]
     maps = _load(paths[0]) if paths else None
     count = min(CASES, len(maps["case_image"])) if maps else 0
-    columns = 3 if count > 2 else max(count, 1)
-    rows = max(-(-count // columns), 1)
-    figure = Figure(figsize=(2.5 * columns + 0.2, 3.0 * rows + 0.3))
+    columns, rows = 3, max(-(-count // 3), 1)
+    figure = Figure(figsize=(2.5 * columns + 0.2, 3.0 * rows + 0.5), layout="compressed")
     grid = np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
     for axes in grid.flat:
         axes.set_axis_off()

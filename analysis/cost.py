@@ -5,16 +5,16 @@ from typing import Any
 from analysis import reported
 from analysis.comparison import Record, heading, titled
 from analysis.scores import GENERATED, Entry, commit_of, distinct, entries, machine_of, read_all
-from analysis.typesetting import Cell, Column, Grid, Table, number
+from analysis.typesetting import Cell, Column, Grid, Table
 from siamrcr.config import Run
 
 NOT_RECORDED = "not recorded"
-# Column -> key of the record, unit in the column, factor, decimals.
+# Column -> key of the measurement, factor, format.
 COLUMNS = {
-    "Parameters (M)": ("parameters", 1e-6, 2),
-    "Training pairs (k)": ("training_pairs", 1e-3, 0),
-    "Training (min)": ("training_seconds", 1 / 60, 1),
-    "Tracking (frames/s)": ("tracking_frames_per_second", 1.0, 1),
+    "Parameters (M)": ("parameters", 1e-6, ".3f"),
+    "Training pairs": ("training_pairs", 1.0, ",.0f"),
+    "Training (min)": ("training_seconds", 1 / 60, ".1f"),
+    "Tracking (frames/s)": ("tracking_frames_per_second", 1.0, ".1f"),
 }
 
 
@@ -25,8 +25,8 @@ def build(run: Run) -> Table:
     labels = distinct(rows)
     columns = [heading("Tracker", labels)]
     records: list[Record] = []
-    for label, (key, factor, digits) in COLUMNS.items():
-        cells = [_cell(entry, key, m.get(key), factor, digits) for m, entry in zip(measured, rows, strict=True)]
+    for label, (key, factor, form) in COLUMNS.items():
+        cells = [_cell(entry, key, m.get(key), factor, form) for m, entry in zip(measured, rows, strict=True)]
         columns.append(Column("", label, tuple(cells)))
         # Rates and times differ from run to run; the records, which a digest covers, must not.
         if key in ("parameters", "training_pairs"):
@@ -52,8 +52,7 @@ def _measure(run: Run, entry: Entry) -> dict[str, Any]:
     machines = dict.fromkeys(machine_of(record) for record in records)
     measured: dict[str, Any] = {"commits": [commit_of(r) for r in records if r.get("commit")]}
     if cards:
-        parts = cards[0]["parameters"]
-        measured["parameters"] = sum(parts.values()) if isinstance(parts, dict) else parts
+        measured["parameters"] = cards[0]["parameters"]["total"]
         measured["training_pairs"] = sum(card["pairs"] for card in cards) / len(cards)
         measured["training_seconds"] = sum(card["seconds"] for card in cards) / len(cards)
     if tracks:
@@ -64,12 +63,12 @@ def _measure(run: Run, entry: Entry) -> dict[str, Any]:
     return measured
 
 
-def _cell(entry: Entry, key: str, value: float | None, factor: float, digits: int) -> Cell:
+def _cell(entry: Entry, key: str, value: float | None, factor: float, form: str) -> Cell:
     if value is None and not entry.model and key != "tracking_frames_per_second":
         return Cell("not trained here", reason="not trained here: it comes with its own code and weights.")
     if value is None:
         return Cell(NOT_RECORDED, reason=f"{NOT_RECORDED}: no card or manifest of this run says it.")
-    return Cell(number(value * factor, digits))
+    return Cell(f"{value * factor:{form}}")
 
 
 def _record(run: Run, label: str, key: str, value: float | None) -> Record:

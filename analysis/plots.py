@@ -238,7 +238,8 @@ def training(run: Run) -> tuple[Figure, str]:
     for axes in list(panels.values())[2:]:
         axes.set_xlabel("Iteration")
     if handles:
-        figure.legend(list(handles.values()), list(handles), loc="outside right upper")
+        order = [label for label in labels.values() if label in handles]
+        figure.legend([handles[label] for label in order], order, loc="outside right upper")
     caption = (
         f"Losses by branch during training (Equations 2, 4, 5 and 6), running mean over 1/{SMOOTHING} of the points. "
     )

@@ -95,9 +95,8 @@ def _picture(run: Run, name: str) -> Picture:
 
 def _card(card: dict[str, Any]) -> dict[str, Any]:
     """What the report shows of a model's card."""
-    parts = card["parameters"]
     facts = {
-        "Parameters": f"{sum(parts.values()):,} ({', '.join(f'{part} {count:,}' for part, count in parts.items())})",
+        "Parameters": ", ".join(f"{part} {count:,}" for part, count in card["parameters"].items()),
         "Training pairs": f"{card['pairs']:,}",
         "Training time": f"{card['seconds'] / 60:.1f} min",
         "Losses at the end": ", ".join(
@@ -120,7 +119,6 @@ def _result(score: dict[str, Any]) -> dict[str, Any]:
         "repetitions": score["repetitions"] or "unknown",
         "digest": record.get("tracks_digest"),
         "weights": manifest.get("weights_sha256"),
-        "where": record.get("tracks") or record.get("answer") or "not recorded",
     }
 
 

@@ -217,6 +217,7 @@ def whole_pixels(box: Array, width: int, height: int) -> tuple[int, int, int, in
 def _trained(run: Run, tracker: str) -> Source:
     import torch  # deferred: the other trackers do without
 
+    from siamrcr import device
     from siamrcr.model import load
     from siamrcr.tracker import SiamTracker
 
@@ -233,25 +234,8 @@ def _trained(run: Run, tracker: str) -> Source:
         "weights_sha256": sha256(path),
     }
     torch.backends.cudnn.deterministic = True
-    model.to(device(run))
+    model.to(device.select(run.device))
     return Source(lambda *_: SiamTracker(model, tracking), record)
-
-
-def device(run: Run) -> Any:
-    """The torch device that `device:` names; `auto` is the first GPU where there is one. Raises InputError."""
-    import torch
-
-    name = run.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(name)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"device {name!r} cannot be used ({str(error).splitlines()[0]}): set device to cpu or auto"
-        ) from None
-    return chosen
 
 
 def _opencv(name: str) -> Source:

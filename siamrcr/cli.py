@@ -119,7 +119,6 @@ def pack(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """Score raw results by the benchmark's own rules."""
     from analysis.scoring import evaluate_tracks, summary
-
     from siamrcr.files import write_json
 
     tracks: Path = options.tracks.parent if options.tracks.name == "manifest.json" else options.tracks

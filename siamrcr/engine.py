@@ -48,11 +48,11 @@ def track(run: Run, tracker: str, benchmark: str, root: Path | None = None, out:
     folder = out or run.folder / "tracks" / name / benchmark
     repetitions = repetition_count(run, tracker, benchmark, source.deterministic)
     digest = settings_hash(source.settings)
-    _discard_stale(folder, benchmark, sequences, repetitions, digest)
+    unchanged = _discard_stale(folder, benchmark, sequences, repetitions, digest)
 
     work = [(sequence, repetition) for sequence in sequences for repetition in range(1, repetitions + 1)]
     todo = [(s, r) for s, r in work if not results.exists(folder, benchmark, s.name, r)]
-    if not todo and (folder / results.MANIFEST).is_file():
+    if unchanged and not todo and (folder / results.MANIFEST).is_file():
         return folder
     (folder / results.MANIFEST).unlink(missing_ok=True)
     frames = sum(len(sequence) for sequence, _ in work)
@@ -144,8 +144,11 @@ def repetition_count(run: Run, tracker: str, benchmark: str, deterministic: bool
     return next((count for prefix, count in (("vot", 15), ("got10k", 3)) if benchmark.startswith(prefix)), 1)
 
 
-def _discard_stale(folder: Path, benchmark: str, sequences: list[Sequence], repetitions: int, settings: str) -> None:
-    """Remove the raw results that were made of other settings or frames, or are repetitions too many, and say so."""
+def _discard_stale(folder: Path, benchmark: str, sequences: list[Sequence], repetitions: int, settings: str) -> bool:
+    """Remove the raw results that were made of other settings or frames, or are repetitions too many, and say so.
+
+    True where everything is as it was when the folder was last written to.
+    """
     stamp = folder / STAMP
     old = read_json(stamp, "remove it") if stamp.is_file() else {}
     now = {sequence.name: _fingerprint(sequence) for sequence in sequences}
@@ -161,7 +164,10 @@ def _discard_stale(folder: Path, benchmark: str, sequences: list[Sequence], repe
                 (folder / place(benchmark, name, repetition)).unlink(missing_ok=True)
     if stale:
         print(f"{folder}: {stale} runs of other settings, frames or repetitions are removed", file=sys.stderr)
-    write_json(stamp, {"settings": settings, "repetitions": repetitions, "sequences": now})
+    new = {"settings": settings, "repetitions": repetitions, "sequences": now}
+    if old != new:
+        write_json(stamp, new)
+    return bool(old == new)
 
 
 def _fingerprint(sequence: Sequence) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from siamrcr import baselines, datasets
+from siamrcr import baselines, datasets, device
 from siamrcr.config import Model, Run
 from siamrcr.crops import Image, cut, mean_color
 from siamrcr.datasets.sequence import Sequence
@@ -54,7 +54,7 @@ def collect(run: Run, model: str, seed: int) -> Path:
     Raises InputError where the model is not trained, or the benchmark's ground truth is hidden.
     """
     settings = run.models[model]
-    network = load(baselines.weights(run, f"{model}-s{seed}"), settings.network).to(baselines.device(run))
+    network = load(baselines.weights(run, f"{model}-s{seed}"), settings.network).to(device.select(run.device))
     frames = sample(run)
     parts: list[dict[str, Array]] = []
     with progress(f"maps of {model}-s{seed}", len(frames), "frames") as bar:

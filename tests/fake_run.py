@@ -35,7 +35,7 @@ def configuration(folder: Path, **more: Any) -> Run:
             "localization": {"loss": {"reciprocal": False}, "benchmarks": got10k},
             "reciprocal": {"network": {"localization": False}, "benchmarks": got10k},
             "siamrcr": {"label": "SiamRCR", "benchmarks": [*got10k, "otb2015", "vot2018", "vot2019", "trackingnet"]},
-            "radius-3": {"loss": {"radius": 3}, "benchmarks": ["got10k-val"]},
+            "radius-3": {"loss": {"radius": 3}, "benchmarks": got10k},
             "siamrcr-lasot": {"label": "SiamRCR", "benchmarks": ["lasot"]},
         },
         "trackers": {
@@ -76,7 +76,7 @@ def score(run: Run, tracker: str, benchmark: str, level: float, sequences: int) 
         "attributes": {},
         "repetitions": 1,
         "seed": run.analysis.seed,
-        "provenance": provenance(tracker, benchmark),
+        "provenance": provenance(),
     }
 
 
@@ -101,13 +101,13 @@ def server(benchmark: str, tracker: str) -> dict[str, Any]:
     """What is known of a benchmark whose ground truth is not public."""
     empty: dict[str, Any] = {"metrics": {}, "sequences": {"sequence-000": {"frames": 100}}}
     head = {"benchmark": benchmark, "tracker": tracker, "convention": "published", "status": "server", "repetitions": 1}
-    return head | empty | {"provenance": provenance(tracker, benchmark)}
+    return head | empty | {"provenance": provenance()}
 
 
-def provenance(tracker: str, benchmark: str) -> dict[str, Any]:
+def provenance() -> dict[str, Any]:
     """Where a score came from, with the manifest of the raw results."""
     manifest = {"weights_sha256": "ab" * 32, "provenance": PROVENANCE}
-    return PROVENANCE | {"tracks": f"tracks/{tracker}/{benchmark}", "tracks_digest": "cd" * 32, "manifest": manifest}
+    return PROVENANCE | {"tracks_digest": "cd" * 32, "manifest": manifest}
 
 
 def fill(run: Run, *, sequences: int = 12, whole: bool = True) -> None:
@@ -155,7 +155,7 @@ def card(model: str, seed: int, *, has_branch: bool) -> dict[str, Any]:
         }
         for step, f in zip(steps, fall, strict=True)
     ]
-    parameters = {"backbone": 8_500_000, "head": 1_200_000}
+    parameters = {"backbone": 8_500_000, "head": 1_200_000, "total": 9_700_000}
     return {
         "model": model,
         "label": model,

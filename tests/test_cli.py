@@ -81,18 +81,18 @@ def test_mistakes_get_one_line_and_status_two(
 
 
 def test_an_unknown_verb_or_benchmark_is_refused() -> None:
-    assert run("trian").returncode == 2
+    assert run("trains").returncode == 2
     done = run("evaluate", "lasott", "tracks.zip")
     assert done.returncode == 2
     assert "lasott" in done.stderr
 
 
-def test_overrides_reach_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = {}
-    monkeypatch.setattr("siamrcr.training.train.train", lambda run, model, seed: seen.update(run=run, seed=seed))
-    assert (
-        cli.main(["train", "siamrcr", "--set", "training.epochs=3", "--set", "results=elsewhere", "--seed", "4"]) == 0
-    )
-    assert seen["run"].models["siamrcr"].training.epochs == 3
-    assert seen["run"].results == Path("elsewhere")
-    assert seen["seed"] == 4
+def test_overrides_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr("siamrcr.training.train.train", lambda *arguments: seen.append(arguments))
+    arguments = ["train", "siamrcr", "--set", "training.epochs=3", "--set", "results=elsewhere", "--seed", "4"]
+    assert cli.main(arguments) == 0
+    run, model, seed = seen[0]
+    assert run.models[model].training.epochs == 3
+    assert run.results == Path("elsewhere")
+    assert seed == 4

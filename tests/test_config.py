@@ -62,7 +62,7 @@ def test_every_hyper_parameter_names_its_source() -> None:
     ("raw", "words"),
     [
         ({"models": {"a": {"loss": {"raduis": 3}}}}, ["models.a.loss", "'raduis'", "'radius'"]),
-        ({"runn": "x"}, ["'runn'", "'run'"]),
+        ({"sourse": "mini"}, ["'sourse'", "'source'"]),
         ({"training": {"optimizer": "sdg"}}, ["training.optimizer", "sgd", "'sdg'"]),
         ({"network": {"search_size": 250}}, ["network", "250", "127 and 255"]),
         ({"models": {"a": {"training": {"datasets": {"lasott": 1}}}}}, ["lasott", "lasot"]),

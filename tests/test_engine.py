@@ -1,125 +1,33 @@
 """Running trackers over benchmarks: what is written, resumed, refused and repeated."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from got10k.trackers import Tracker as GotTracker
+from moving_square import FRAMES, boxes, draw, prepared, settings, trained
 
-from siamrcr import baselines, config, datasets, engine, results
-from siamrcr.baselines import OPENCV, OpenCV, whole_pixels
-from siamrcr.config import Network, Run
+from siamrcr import baselines, datasets, engine, results
+from siamrcr.config import Run
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
 from siamrcr.files import read_json, sha256
-from siamrcr.geometry import iou
-from siamrcr.model import SiamRCR, save
-
-FRAMES = 12
-NETWORK = {
-    "backbone": "resnet10t",
-    "weights": "random",
-    "stage": 2,
-    "exemplar_size": 63,
-    "search_size": 127,
-}
-SMALL = {**NETWORK, "channels": 8, "tower_depth": 1}
-
-# A tracker of the user's own: it notes what it is asked, and draws random numbers.
-MODULE = """
-import numpy as np
-
-class Drifting:
-    confidence = 0.5
-    calls = []
-    stop_at = None
-
-    def init(self, image, box):
-        self.box = np.array(box)
-        self.calls.append("init")
-        if len([c for c in self.calls if c == "init"]) == self.stop_at:
-            raise KeyboardInterrupt
-
-    def update(self, image):
-        assert image.dtype == np.uint8 and image.shape[2] == 3
-        self.calls.append("update")
-        return list(self.box + np.random.uniform(-1, 1, 4).round(2) * [1, 1, 0, 0])
-
-class Silent:
-    def init(self, image, box):
-        pass
-
-class Wrong(Drifting):
-    def update(self, image):
-        return None
-"""
-
-
-def draw(folder: Path, name: str, frames: int, seed: int) -> None:
-    """A sequence in OTB's layout: a textured square crosses a textured plane, two pixels a frame."""
-    rng = np.random.default_rng(seed)
-    smooth = [cv2.resize(rng.integers(0, 256, (n, n, 3), dtype=np.uint8), (s, s)) for n, s in ((12, 160), (6, 24))]
-    (folder / name / "img").mkdir(parents=True)
-    boxes = []
-    for number in range(frames):
-        image = smooth[0][:120].copy()
-        x, y = 40 + 2 * number, 50 + number
-        image[y : y + 24, x : x + 24] = smooth[1]
-        cv2.imwrite(str(folder / name / "img" / f"{number + 1:04d}.png"), image)
-        boxes.append(f"{x + 1},{y + 1},24,24\n")
-    (folder / name / "groundtruth_rect.txt").write_text("".join(boxes))
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """A run over two sequences, with a small model and a tracker from the current folder's module."""
     monkeypatch.chdir(tmp_path)
-    for seed, name in enumerate(("Alpha", "Beta")):
-        draw(tmp_path / "data" / "real" / "otb2015", name, FRAMES, seed)
-    (tmp_path / "own.py").write_text(MODULE)
-    before = list(engine.sys.path)
-    yield settings()
-    engine.sys.path[:] = before
-    engine.sys.modules.pop("own", None)
-
-
-def settings(**more: Any) -> Run:
-    raw = {
-        "run": "test",
-        "source": "real",
-        "device": "cpu",
-        "network": SMALL,
-        "models": {"small": {}},
-        "trackers": {
-            "stay": {"command": "static", "label": "stays"},
-            "raw": {"results": {"otb2015": "elsewhere"}},
-            "random": {"command": "own:Drifting", "deterministic": False, "repetitions": 2},
-        },
-    }
-    return config.resolve({**raw, **more})
-
-
-def trained(run: Run, seed: int = 0) -> Path:
-    import torch
-
-    torch.manual_seed(seed)
-    path = run.folder / "models" / "small-s0.safetensors"
-    save(path, SiamRCR(Network(**SMALL), pretrained=False), {})
-    return path
+    with prepared(tmp_path) as run:
+        yield run
 
 
 def manifest(folder: Path) -> dict[str, Any]:
     return read_json(folder / results.MANIFEST, "")
-
-
-def boxes(folder: Path, name: str = "Alpha", repetition: int = 1) -> np.ndarray:
-    sequences = datasets.load("otb2015", Path("data/real/otb2015"))
-    return results.read(folder, "otb2015", sequences)[name][repetition - 1].boxes
 
 
 def test_a_static_box_gives_a_folder_of_results_with_a_manifest(run: Run) -> None:
@@ -191,7 +99,7 @@ def test_only_the_first_box_of_a_hidden_truth_is_needed(run: Run, tmp_path: Path
 
 def test_an_interrupted_run_continues_where_it_stopped(run: Run) -> None:
     whole = engine.track(run, "random", "otb2015", out=Path("whole"))
-    own = engine.sys.modules["own"].Drifting
+    own = sys.modules["own"].Drifting
     own.calls.clear()
     own.stop_at = 3
     with pytest.raises(KeyboardInterrupt):
@@ -214,6 +122,12 @@ def test_an_interrupted_run_continues_where_it_stopped(run: Run) -> None:
     engine.track(run, "random", "otb2015")
     assert not own.calls
     assert (folder / results.MANIFEST).read_bytes() == before
+
+    (folder / "Beta_002.txt").unlink()
+    own.stop_at = 1
+    with pytest.raises(KeyboardInterrupt):
+        engine.track(run, "random", "otb2015")
+    assert not (folder / results.MANIFEST).exists()
 
 
 def test_repetitions_differ_and_depend_on_nothing_else(run: Run) -> None:
@@ -283,7 +197,10 @@ def test_fewer_repetitions_leave_none_behind(run: Run) -> None:
     engine.track(settings(trackers=trackers), "random", "otb2015")
     assert not (folder / "Alpha_002.txt").exists()
     assert np.array_equal(boxes(folder), first)
-    assert manifest(folder)["fps"] > 0
+    record = manifest(folder)
+    assert (record["repetitions"], record["frames"]) == (1, 2 * FRAMES)
+    assert record["digest"] == results.digest(folder)
+    assert record["fps"] > 0
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty"])
@@ -363,154 +280,6 @@ def test_an_unreadable_frame_is_reported_when_its_turn_comes() -> None:
     assert [next(frames) for _ in range(4)] == [0, 1, 2, 3]
     with pytest.raises(InputError, match="frame 4"):
         next(frames)
-
-
-# Baselines.
-
-
-@pytest.mark.parametrize(
-    ("tracker", "message"),
-    [
-        ("nobody", "small-s0, stay, raw, random"),
-        ("raw", "raw results"),
-        ("opencv:KFC", "opencv:KCF"),
-        ("small-s0", "siamrcr train small --seed 0"),
-        ("absent.safetensors", "absent.safetensors"),
-        ("nowhere:Thing", "No module named 'nowhere'"),
-        ("own:Nothing", "no attribute 'Nothing'"),
-        ("own:Silent", "no update"),
-    ],
-)
-def test_what_cannot_run_is_said_in_one_line(run: Run, tracker: str, message: str) -> None:
-    with pytest.raises(InputError) as caught:
-        baselines.create(run, tracker)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_class_that_gives_no_box_is_refused(run: Run) -> None:
-    with pytest.raises(InputError, match=r"own:Wrong\.update gave None"):
-        engine.track(run, "own:Wrong", "otb2015")
-
-
-def test_a_users_checkpoint_takes_the_place_of_training(run: Run) -> None:
-    elsewhere = Path("mine.safetensors")
-    trained(run).rename(elsewhere)
-    own = settings(models={"small": {"checkpoint": str(elsewhere)}})
-    assert baselines.source(own, "small-s0").settings["weights_sha256"] == sha256(elsewhere)
-    elsewhere.unlink()
-    with pytest.raises(InputError, match=r"models\.small\.checkpoint"):
-        baselines.create(own, "small-s0")
-
-
-def test_an_unusable_device_is_named() -> None:
-    with pytest.raises(InputError, match="device 'abacus'"):
-        baselines.device(settings(device="abacus"))
-    assert str(baselines.device(settings(device="cpu"))) == "cpu"
-
-
-def test_a_build_of_opencv_without_the_tracker_names_what_it_has(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(cv2, "TrackerKCF_create")
-    monkeypatch.delattr(cv2.legacy, "TrackerKCF_create")
-    with pytest.raises(InputError, match="opencv:CSRT, opencv:MIL, opencv:MOSSE, opencv:MedianFlow"):
-        baselines.create(run, "opencv:KCF")
-
-
-@pytest.mark.parametrize("name", ["CSRT", "KCF", "MIL", "MOSSE", "MedianFlow"])
-def test_opencv_follows_a_moving_square(run: Run, name: str) -> None:
-    folder = engine.track(run, f"opencv:{name}", "otb2015")
-    sequences = datasets.load("otb2015", Path("data/real/otb2015"))
-    overlaps = [iou(boxes(folder, s.name), s.boxes).mean() for s in sequences]
-    stays = [iou(s.boxes[0], s.boxes).mean() for s in sequences]
-    assert np.mean(overlaps) > np.mean(stays) + 0.1
-
-
-def test_mil_depends_on_the_sequence_and_repetition_alone(run: Run) -> None:
-    make = baselines.create(run, "opencv:MIL")
-    sequences = datasets.load("otb2015", Path("data/real/otb2015"))
-    images = [sequences[0].image(index) for index in range(5)]
-
-    def track(sequence: str, repetition: int) -> list[list[float]]:
-        tracker = make(sequence, repetition)
-        assert not tracker.deterministic
-        tracker.init(images[0], sequences[0].boxes[0])
-        return [tracker.update(image).tolist() for image in images[1:]]
-
-    first = track("Alpha", 1)
-    others = [track("Alpha", 2), track("Beta", 1)]
-    assert track("Alpha", 1) == first
-    assert first not in others
-
-
-def test_opencv_keeps_the_box_with_no_confidence_where_it_finds_nothing() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
-    tracker = OpenCV("KCF")
-    tracker.init(image, (30.4, 20, 40, 30))
-    assert np.isnan(tracker.confidence)
-    tracker.update(image)
-    assert tracker.confidence == 1
-    before = tracker.update(image)
-    assert np.array_equal(tracker.update(np.zeros_like(image)), before)
-    assert tracker.confidence == 0
-
-
-def test_opencv_sees_bgr(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-
-    class Looks:
-        def init(self, image: np.ndarray, box: tuple[int, ...]) -> None:
-            seen.append((image[0, 0].tolist(), box))
-
-        def update(self, image: np.ndarray) -> tuple[bool, tuple[int, ...]]:
-            seen.append(image[0, 0].tolist())
-            return True, (1, 2, 3, 4)
-
-    monkeypatch.setattr(cv2, "TrackerKCF_create", Looks)
-    tracker = OpenCV("KCF")
-    image = np.tile(np.array([1, 2, 3], dtype=np.uint8), (50, 60, 1))
-    tracker.init(image, (10.6, 9.5, 20.2, 11))
-    assert tracker.update(image).tolist() == [1, 2, 3, 4]
-    assert seen == [([3, 2, 1], (11, 10, 20, 10)), [3, 2, 1]]
-
-
-@pytest.mark.parametrize("name", OPENCV)
-@pytest.mark.parametrize(
-    "box", [(50, 50, 1, 1), (50, 50, 1, 40), (-5, -5, 20, 20), (150, 110, 20, 20), (0, 0, 160, 120)]
-)
-def test_opencv_bears_any_box(name: str, box: tuple[float, ...]) -> None:
-    image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8), (5, 5), 0)
-    tracker = OpenCV(name)
-    tracker.init(image, box)
-    assert tracker.update(image).shape == (4,)
-
-
-@pytest.mark.parametrize(
-    ("box", "wanted"),
-    [
-        ((10.4, 9.6, 20, 11), (10, 10, 20, 11)),
-        ((50, 50, 1, 40), (50, 50, 5, 40)),
-        ((-5, -8, 20, 20), (0, 0, 15, 12)),
-        ((158, 118, 9, 9), (155, 115, 5, 5)),
-        ((-10, -10, 300, 300), (0, 0, 160, 120)),
-        ((-4.0, 20, 4.2, 9), (0, 20, 5, 9)),
-    ],
-)
-def test_whole_pixels(box: tuple[float, ...], wanted: tuple[int, ...]) -> None:
-    assert whole_pixels(np.array(box), 160, 120) == wanted
-
-
-def test_opencv_beats_a_box_that_stays_on_a_real_sequence(real_data: Path, tmp_path: Path) -> None:
-    root = tmp_path / "otb"
-    root.mkdir()
-    (root / "Crossing").symlink_to(real_data / "sequences" / "otb" / "Crossing")
-    (sequence,) = datasets.load("otb2015", root)
-    means = {}
-    for tracker in ("opencv:CSRT", "opencv:KCF", "static"):
-        folder = engine.track(settings(), tracker, "otb2015", root=root, out=tmp_path / tracker)
-        (result,) = results.read(folder, "otb2015", [sequence])["Crossing"]
-        means[tracker] = iou(result.boxes, sequence.boxes).mean()
-    # OpenCV's KCF gives up early here: it is better than nothing, and no more.
-    assert means["opencv:CSRT"] > means["opencv:KCF"] > means["static"]
 
 
 def test_a_reset_based_benchmark_is_run_with_resets(real_data: Path, tmp_path: Path) -> None:

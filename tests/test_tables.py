@@ -384,6 +384,10 @@ def test_the_records_of_costs_hold_no_times(real: Run) -> None:
     assert {record["metric"] for record in tables.build(real, "cost").records} == {"parameters", "training_pairs"}
 
 
+def test_parameters_are_counted_once(real: Run) -> None:
+    assert {r["value"] for r in records(tables.build(real, "cost"), metric="parameters")} == {9_700_000, None}
+
+
 def test_the_footer_tells_how_it_was_made(real: Run) -> None:
     text = " ".join(tables.build(real, "table-4").footer)
     for words in ("last epoch", "penalty 0.04", "window 0.21", "size rate 0.52", "nothing was tuned on a test set"):

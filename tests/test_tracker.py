@@ -16,9 +16,19 @@ from torch import Tensor, nn
 from siamrcr.config import Network, Tracking
 from siamrcr.crops import crop_matrix, cut, mean_color
 from siamrcr.errors import InputError
-from siamrcr.geometry import centers, context_side, iou
+from siamrcr.geometry import centers, context_side, iou, score_grid
 from siamrcr.model import Maps, SiamRCR
-from siamrcr.tracker import SiamTracker, apply_window, change, choose, cosine_window, follow, penalty, to_frame
+from siamrcr.tracker import (
+    SiamTracker,
+    apply_window,
+    change,
+    choose,
+    cosine_window,
+    follow,
+    penalty,
+    search_matrix,
+    to_frame,
+)
 
 Array = NDArray[np.float64]
 NETWORK = Network(backbone="resnet10t", weights="random", stage=2, exemplar_size=63, search_size=127)
@@ -81,6 +91,14 @@ def test_a_prediction_returns_through_the_inverse_of_the_crop(
     corners = np.array([[x, y, 1], [x + w, y + h, 1]]) @ matrix.T
     tracker, _ = started(box, lambda _: corners.reshape(4))
     assert tracker.update(picture()) == pytest.approx(target, abs=2e-4)
+
+
+def test_the_target_lies_under_the_centre_cell_and_fills_its_share_of_the_search_image() -> None:
+    box = np.array([31.5, 20.0, 40.0, 10.0])
+    matrix = search_matrix(box, NETWORK, Tracking())
+    cells = score_grid(NETWORK.search_size, NETWORK.score_size, NETWORK.stride)
+    assert matrix @ [51.5, 25, 1] == pytest.approx(cells[NETWORK.score_size // 2, NETWORK.score_size // 2])
+    assert matrix[0, 0] * math.sqrt((40 + 25) * (10 + 25)) == pytest.approx(NETWORK.exemplar_size)
 
 
 def test_the_content_of_the_frame_is_found_where_it_lies() -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -49,15 +48,17 @@ def load(benchmark: str, root: Path | None, annotations: Path | None = None) -> 
     """
     if benchmark not in (*BENCHMARKS, *TRAINING):
         raise InputError(f"unknown benchmark {benchmark!r}: choose one of {', '.join((*BENCHMARKS, *TRAINING))}")
-    if benchmark in OTHERS and root is not None:
+    if root is None and annotations is None:
+        raise InputError(f"{benchmark}: neither a folder nor annotations given: name one of them")
+    if benchmark in OTHERS:
+        if root is None:
+            raise InputError(f"{benchmark}: its boxes belong to its images: give the dataset's folder")
         return OTHERS[benchmark](root)
     dataset, _, split = benchmark.partition("-")
     dataset, split = DATASET.get(benchmark, dataset), split or "test"
     layout = LAYOUTS[dataset]
     given = apart.read(benchmark, layout, split, annotations) if annotations is not None else {}
     if root is None:
-        if annotations is None:
-            raise InputError(f"{benchmark}: neither a folder nor annotations given: name one of them")
         return [_sequence(name, (), truth) for name, truth in given.items()]
     found = []
     for name, folder in layout.sequences(root, split).items():
@@ -76,9 +77,7 @@ def load(benchmark: str, root: Path | None, annotations: Path | None = None) -> 
 
 def _sequence(name: str, files: FrameFiles | tuple[()], truth: Truth) -> Sequence:
     visible = np.ones(len(truth.boxes), dtype=bool) if truth.visible is None else truth.visible
-    # Files behave as the tuple that they stand for.
-    frames = cast(tuple[Path, ...], files)
-    return Sequence(name, frames, truth.boxes, visible, truth.regions, truth.cover, truth.size, truth.attributes)
+    return Sequence(name, files, truth.boxes, visible, truth.regions, truth.cover, truth.size, truth.attributes)
 
 
 def _replaced(own: Truth, given: Truth) -> Truth:

@@ -1,5 +1,6 @@
 """What every reader gives: a sequence of frames with its ground truth."""
 
+from collections import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,18 +17,18 @@ class Sequence:
 
     Attributes:
         name: the benchmark's own name of the sequence, unique within it.
-        frames: image files in order; empty when only the ground truth was given.
+        frames: image files in order, as a tuple or made on demand; empty when only the ground truth was given.
         boxes: (N, 4) float64 x, y, w, h, 0-based; rows that the benchmark hides are NaN; row 0 is always known.
         visible: (N,) bool, False where the benchmark flags the target as absent.
-        regions: the N ground-truth regions as the benchmark stores them (VOT polygons, flat float64 arrays of 8, or of 4
-            for boxes, 0-based as on disk), or None where the boxes are the ground truth.
+        regions: the N ground-truth regions as the benchmark stores them (VOT polygons, flat float64 arrays of 8, or of
+            4 for boxes, 0-based as on disk), or None where the boxes are the ground truth.
         cover: (N,) int visible ratio in eighths (GOT-10k), or None.
         size: width, height of the frames, or None when not known without decoding one.
         attributes: tag -> (N,) bool per frame (VOT), or tag -> (1,) bool for the whole sequence (OTB, LaSOT, GOT-10k).
     """
 
     name: str
-    frames: tuple[Path, ...]
+    frames: abc.Sequence[Path]
     boxes: NDArray[np.float64]
     visible: NDArray[np.bool_]
     regions: tuple[NDArray[np.float64], ...] | None = None
@@ -70,4 +71,5 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
     if image is None:
         raise InputError(f"{path}: not a readable image: download the dataset again")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    rgb: NDArray[np.uint8] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)  # type: ignore[assignment]
+    return rgb

@@ -10,6 +10,8 @@ GPU_JOB_CORES = 8 if GPU else 1
 TRAINED = RUN.trained()
 # Cheap rules take their code as an input: editing it runs them again, and trains nothing.
 ANALYSIS_CODE = sorted(path for path in Path("analysis").iterdir() if path.is_file())
+# Labels, seeds and settings are shown beside the scores.
+SHOWN = RUN.model_dump(mode="json", exclude={"data", "device", "mini", "results", "training_roots"})
 EVALUATION_CODE = [
     *collect(
         "analysis/{file}.py",

@@ -18,7 +18,7 @@ rule table:
         FOLDER / "logs" / "table-{name}.log",
     params:
         configuration=CONFIGURATION,
-        settings=RUN.analysis.model_dump(mode="json"),
+        settings=SHOWN,
     message:
         "write {wildcards.name}"
     shell:
@@ -42,7 +42,7 @@ rule figure:
         FOLDER / "logs" / "figure-{name}.log",
     params:
         configuration=CONFIGURATION,
-        settings=RUN.analysis.model_dump(mode="json"),
+        settings=SHOWN,
     message:
         "draw {wildcards.name}"
     shell:
