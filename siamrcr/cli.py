@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Status 0: done; 2: the user's input cannot be used, said in one line; 130: interrupted."""
     options = _parser().parse_args(arguments)
     verb: Verb = options.verb
+    # Threads that wait for one another by spinning are up to ten times slower beside other work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from siamrcr.guard import end_with_workflow
 
@@ -120,13 +122,15 @@ def evaluate(options: argparse.Namespace) -> None:
     """Score raw results by the benchmark's own rules."""
     from analysis.scoring import evaluate_tracks, summary
     from siamrcr.files import write_json
+    from siamrcr.results import MANIFEST, read_manifest
 
-    tracks: Path = options.tracks.parent if options.tracks.name == "manifest.json" else options.tracks
+    tracks: Path = options.tracks.parent if options.tracks.name == MANIFEST else options.tracks
+    manifest = read_manifest(tracks) or {}
     score = evaluate_tracks(
         _run(options),
         options.benchmark,
         tracks,
-        tracker=options.tracker or tracks.stem,
+        tracker=options.tracker or manifest.get("tracker") or tracks.stem,
         annotations=options.annotations,
         convention=options.convention,
         subset=options.subset,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from siamrcr.config import Model, Run
+from siamrcr.device import select
 from siamrcr.errors import InputError
 from siamrcr.files import atomic, settings_hash, sha256, write_json
 from siamrcr.model import parameters_by_part, save
@@ -37,7 +38,7 @@ def train(run: Run, model: str, seed: int) -> None:
     if model not in run.models:
         raise InputError(f"no model {model!r} in the configuration; known are {', '.join(run.models)}")
     settings = run.models[model]
-    device = _device(run.device)
+    device = select(run.device)
     _make_deterministic(seed, device)
     pools = sources.pools(run, settings.training)
     step = Step(settings, device)
@@ -100,24 +101,14 @@ def _effective(settings: Model, leave_out: dict[str, set[str]] | None = None) ->
     return settings.model_dump(mode="json", include={"network", "loss", "training", "tracking"}, exclude=leave_out)
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        line = next(iter(str(error).splitlines()), "")
-        raise InputError(f"device {name!r} cannot be used ({line}): set device to auto, cpu or cuda") from None
-    return device
-
-
 def _make_deterministic(seed: int, device: torch.device) -> None:
     torch.manual_seed(seed)
     if device.type == "cuda":
         # cuBLAS needs it for repeatable sums; it is read when the first product is computed.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Nothing here reads memory before writing it, and filling all of it takes time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def _note(losses: Tensor, rate: float) -> str:
