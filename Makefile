@@ -55,5 +55,5 @@ lock: $(READY) ## resolve the dependencies anew
 schema: $(READY) ## write the configuration's JSON Schema
 	$(BIN)/python -c 'from siamrcr.config import schema_text; print(schema_text(), end="")' > workflow/config/schema.json
 
-clean: ## delete what was computed, but for downloaded datasets
-	rm -rf results/mini data/mini .snakemake
+clean: ## delete what the mini run made
+	rm -rf results/mini data/mini

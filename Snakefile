@@ -25,7 +25,8 @@ try:
     RUN = settings.resolve(config, " ".join(map(str, workflow.configfiles)))
 except InputError as error:
     raise WorkflowError(str(error)) from None
-validate(config, "workflow/config/schema.json", set_default=False)
+# What Snakemake's own --config hands over as text has its type by now.
+validate(RUN.model_dump(mode="json"), "workflow/config/schema.json", set_default=False)
 
 
 include: "workflow/rules/common.smk"

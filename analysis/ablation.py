@@ -34,6 +34,10 @@ COMPONENTS: dict[Numeral, tuple[bool, bool]] = {
     "IV": (True, True),
 }
 RADII: tuple[Radius, ...] = ("1", "2", "3", "4", "5")
+ONE_SEED = (
+    "one seed: row I, this row or both have a single seed; variation between trainings is not in the interval, "
+    "so the difference is not resolved, wherever the interval lies."
+)
 
 
 def rows(run: Run, name: str) -> list[Row]:
@@ -108,7 +112,10 @@ def _scored(scores: Sequence[Scores | None]) -> int:
 def _differences(
     run: Run, rows: Sequence[Row], scores: Sequence[Scores | None], prefix: str
 ) -> tuple[Column, list[Record]]:
-    """AO minus that of row I with its 95 % interval over sequences and seeds."""
+    """AO minus that of row I with its 95 % interval: over sequences, and over a side's seeds where it has several.
+
+    A difference is resolved where both sides have several seeds and the interval leaves out zero.
+    """
     base, cells, records = scores[0], [NOTHING], []
     for row, score in zip(rows[1:], scores[1:], strict=True):
         if base is None or score is None or base.missing("AO") or score.missing("AO"):
@@ -120,9 +127,12 @@ def _differences(
         if a["replicates"]["AO"] and b["replicates"]["AO"]:
             difference = paired(a, b, "AO")
             interval = f" [{signed(difference.low)}, {signed(difference.high)}]"
-            resolved = difference.low > 0 or difference.high < 0
-            cells.append(Cell(signed(difference.value) + interval + ("" if resolved else " not resolved")))
-            records.append({**record, **{key: getattr(difference, key) for key in ("value", "stderr", "low", "high")}})
+            marks = [] if difference.low > 0 or difference.high < 0 else ["not resolved"]
+            notes = (ONE_SEED,) if seeds == 1 else ()
+            text = ", ".join([*marks, "one seed"] if notes else marks)
+            cells.append(Cell(f"{signed(difference.value)}{interval} {text}".rstrip(), notes=notes))
+            record |= {key: getattr(difference, key) for key in ("value", "stderr", "low", "high")}
+            records.append({**record, "note": "".join(notes)})
         else:
             value = a["metrics"]["AO"]["value"] - b["metrics"]["AO"]["value"]
             cells.append(

@@ -44,7 +44,7 @@ class Correlation:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % percentile interval; NaN where fewer than two clusters or no variation allow none."""
+        """95 % percentile interval; NaN where every replicate is."""
         low, high = (
             np.nanpercentile(self.replicates, (2.5, 97.5)) if np.isfinite(self.replicates).any() else (np.nan, np.nan)
         )
@@ -54,14 +54,16 @@ class Correlation:
 def correlate(x: np.ndarray, y: np.ndarray, clusters: np.ndarray, count: int, bootstrap: int, seed: int) -> Correlation:
     """Pearson's R of two (N,) arrays, with replicates that draw whole clusters, whose points depend on each other.
 
-    `clusters` (N,) holds indices below `count`; R is NaN where a column does not vary. The same count, bootstrap and
-    seed draw the same clusters: two correlations over the same frames may be subtracted replicate by replicate.
+    `clusters` (N,) holds indices below `count`; R is NaN where a column does not vary, the replicates are where the
+    points lie in fewer than two clusters. The same count, bootstrap and seed draw the same clusters: two correlations
+    over the same clusters may be averaged or subtracted replicate by replicate.
     """
     # Centring first keeps the moments exact to the last digits.
     x, y = (np.asarray(a, dtype=float) - np.mean(a, dtype=float) for a in (x, y))
     moments = np.stack([np.bincount(clusters, v, count) for v in (np.ones(len(x)), x, y, x * x, y * y, x * y)])
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=bootstrap)
-    return Correlation(float(_pearson(moments.sum(1))), _pearson(moments @ draws.T))
+    replicates = _pearson(moments @ draws.T) if len(np.unique(clusters)) > 1 else np.full(bootstrap, np.nan)
+    return Correlation(float(_pearson(moments.sum(1))), replicates)
 
 
 def _pearson(moments: np.ndarray) -> np.ndarray:
@@ -89,15 +91,18 @@ def panels(run: Run) -> tuple[Figure, str]:
             continue
         maps = [_load(path) for path in paths]
         first = maps[0]
+        for path, other in zip(paths, maps, strict=True):
+            if not np.array_equal(other["names"], first["names"]):
+                raise InputError(f"{path}: other frames than in {paths[0]}: remove both and run siamrcr maps again")
         axes.scatter(first["score"], first["iou"], s=3, alpha=0.2, color="C0", linewidths=0, rasterized=True)
         positives = [_positives(run, m) for m in maps]
-        found[panel] = (tuple(first["names"]), positives[0])
+        found[panel] = (tuple(first["names"]), _mean(positives))
         lines = [_describe("R", positives), _describe("winners: R", [_winners(run, m) for m in maps])]
         if panel == "a" and run.comparable and (number := reported.find("figure-4", "I", "pearson_r")):
             lines.append(f"reported R = {number.value:.2f}")
         axes.text(0.98, 0.03, "\n".join(lines), transform=axes.transAxes, ha="right", va="bottom", bbox=BOX, fontsize=8)
         sizes.append(f"({panel}) {len(first['iou'])}")
-        models.append(f"({panel}) {paths[0].stem}")
+        models.append(f"({panel}) {' and '.join(path.stem for path in paths)}")
     return figure, _caption(run, found, sizes, models)
 
 
@@ -109,38 +114,57 @@ def _caption(
         "map (Equation 1's label); the search image is centred on the previous frame's ground truth. "
         f"Frames: {run.analysis.correlation_frames} at most, drawn from "
         f"{BENCHMARK_LABELS[run.analysis.correlation_benchmark]} with seed {run.analysis.seed}. "
-        f"R is Pearson's, with a 95 % interval from a bootstrap over frames ({run.analysis.bootstrap} replicates); "
-        "winners: over the locations of highest tracking score, one a frame."
+        "R is Pearson's, with a 95 % interval from a bootstrap over the sequences of the frames "
+        f"({run.analysis.bootstrap} replicates), variation between trainings not included; of several seeds R is the "
+        "mean, its interval the mean's, SD the deviation between them, and the first is drawn. "
+        "Winners: over the locations of highest tracking score, one a frame."
     )
     if sizes:
         text += f" Locations: {', '.join(sizes)}. Models: {', '.join(models)}."
     if "a" in found and "d" in found and found["a"][0] == found["d"][0]:
         (_, a), (_, d) = found["a"], found["d"]
-        low, high = Correlation(0, d.replicates - a.replicates).interval
-        difference = f"R(d) - R(a) = {d.value - a.value:+.3f} [{low:+.3f}, {high:+.3f}]".replace("-", "−")
-        text += f" {difference}, the same frames drawn for both."
+        difference = Correlation(d.value - a.value, d.replicates - a.replicates)
+        text += f" R(d) − R(a) = {_shown(difference, '+.3f')}, the same sequences drawn for both."
     if run.comparable:
         text += " The paper does not say which frames and locations it samples."
     return text
 
 
 def _positives(run: Run, maps: dict[str, Any]) -> Correlation:
-    count = len(maps["names"])
-    return correlate(maps["score"], maps["iou"], maps["frame"], count, run.analysis.bootstrap, run.analysis.seed)
+    sequences = _sequences(maps)
+    return _over_sequences(run, maps["score"], maps["iou"], sequences[maps["frame"]], sequences)
 
 
 def _winners(run: Run, maps: dict[str, Any]) -> Correlation:
-    score, overlap = maps["winner_score"], maps["winner_iou"]
-    return correlate(score, overlap, np.arange(len(score)), len(score), run.analysis.bootstrap, run.analysis.seed)
+    sequences = _sequences(maps)
+    return _over_sequences(run, maps["winner_score"], maps["winner_iou"], sequences, sequences)
+
+
+def _over_sequences(run: Run, x: np.ndarray, y: np.ndarray, clusters: np.ndarray, sequences: np.ndarray) -> Correlation:
+    return correlate(x, y, clusters, int(sequences.max()) + 1, run.analysis.bootstrap, run.analysis.seed)
+
+
+def _sequences(maps: dict[str, Any]) -> np.ndarray:
+    """The sequence (F,) of each frame, numbered from 0: frames of one sequence depend on each other."""
+    return np.unique([str(name).rpartition("/")[0] for name in maps["names"]], return_inverse=True)[1]
+
+
+def _mean(seeds: list[Correlation]) -> Correlation:
+    """Mean over seeds, each replicate over the same sequences."""
+    return Correlation(float(np.mean([s.value for s in seeds])), np.mean([s.replicates for s in seeds], axis=0))
 
 
 def _describe(label: str, seeds: list[Correlation]) -> str:
-    low, high = seeds[0].interval
-    text = f"{label} = {seeds[0].value:.2f} [{low:.2f}, {high:.2f}]"
+    text = f"{label} = {_shown(_mean(seeds), '.2f')}"
     if len(seeds) > 1:
-        values = [seed.value for seed in seeds]
-        text += f"; {len(seeds)} seeds {np.mean(values):.2f}, SD {np.std(values, ddof=1):.2f}"
-    return text.replace("-", "−")
+        text += f"; {len(seeds)} seeds, SD {np.std([seed.value for seed in seeds], ddof=1):.2f}"
+    return text
+
+
+def _shown(correlation: Correlation, form: str) -> str:
+    low, high = correlation.interval
+    interval = f"[{low:{form}}, {high:{form}}]" if np.isfinite(low) else "(no interval)"
+    return f"{correlation.value:{form}} {interval}".replace("-", "−")
 
 
 def cases(run: Run) -> tuple[Figure, str]:

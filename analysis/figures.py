@@ -21,7 +21,6 @@ DRAW: dict[str, Callable[[Run], tuple[Figure, str]]] = {
 }
 NAMES = needs.FIGURES
 SUFFIXES = ("svg", "pdf", "png")
-inputs = needs.figure
 
 
 def write(run: Run, name: str) -> list[Path]:

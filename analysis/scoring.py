@@ -40,7 +40,7 @@ def evaluate_tracks(
         tracker,
         sequences,
         results.read(tracks, benchmark, sequences, subset),
-        convention=convention,
+        convention=convention or own.convention,
         bootstrap=run.analysis.bootstrap,
         seed=run.analysis.seed,
         # The configuration's interval fits its own sequences, not ground truth from elsewhere.

@@ -20,7 +20,6 @@ TITLES = {
 }
 WRITERS: dict[str, Callable[[Table], str]] = {"md": markdown, "csv": comma_separated, "tex": latex}
 NAMES = needs.TABLES
-inputs = needs.table
 
 
 def build(run: Run, name: str) -> Table:

@@ -23,7 +23,10 @@ Verb = Callable[[argparse.Namespace], int | None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Status 0: done; 2: the user's input cannot be used, said in one line; 130: interrupted."""
+    """Run one verb and give its exit status.
+
+    0: done; 2: the user's input cannot be used, said in one line; 130: interrupted; 141: nobody reads the output.
+    """
     options = _parser().parse_args(arguments)
     verb: Verb = options.verb
     # Threads that wait for one another by spinning are up to ten times slower beside other work.
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 141
 
 
 def _run(options: argparse.Namespace) -> "Run":

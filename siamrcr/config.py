@@ -78,6 +78,7 @@ class Benchmark(Settings):
 
     root: Path | None = None  # instead of {data}/{source}/{dataset}
     annotations: Path | None = None  # ground truth kept apart from the frames (what a server would hold)
+    convention: str | None = None  # the rule that scores it; the one that papers print where absent
     eao_interval: tuple[int, int] | None = None  # VOT; the official one where absent
     answers: dict[str, Path] = {}  # tracker -> the server's answer, a JSON file of metrics
 
@@ -201,7 +202,10 @@ def resolve(raw: Mapping[str, Any], origin: str = "configuration") -> Run:
     """The run that a mapping describes: the top-level sections become every model's defaults. Raises InputError."""
     defaults = {key: raw[key] for key in SECTIONS if key in raw}
     rest = {key: value for key, value in raw.items() if key not in SECTIONS}
-    models = raw.get("models") or {}
+    network, models = defaults.get("network"), raw.get("models") or {}
+    if isinstance(network, Mapping) and isinstance(network.get("weights"), str):
+        folder = Path(raw.get("data", "data"), raw.get("source", "mini"))
+        defaults["network"] = {**network, "weights": network["weights"].replace("{data}", str(folder))}
     if isinstance(models, Mapping):
         rest["models"] = {name: merge(defaults, entry or {}) for name, entry in models.items()}
     try:

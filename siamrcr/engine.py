@@ -15,6 +15,7 @@ from siamrcr import baselines, datasets, layouts, results
 from siamrcr.config import Run
 from siamrcr.crops import Image
 from siamrcr.datasets.sequence import Sequence
+from siamrcr.errors import InputError
 from siamrcr.files import read_json, settings_hash, sha256, write_json
 from siamrcr.progress import Progress, progress
 from siamrcr.protocols import Answer, Asking, Init, Tracker, one_pass, reset_based
@@ -40,7 +41,8 @@ def track(run: Run, tracker: str, benchmark: str, root: Path | None = None, out:
         out: folder of the raw results; results/{run}/tracks/{tracker}/{benchmark} where absent.
 
     Raises:
-        InputError: the tracker or the benchmark is not there, or a frame cannot be read.
+        InputError: the tracker or the benchmark is not there, a frame cannot be read, or the folder holds raw results
+            of these sequences that no run of this package began.
     """
     source = baselines.source(run, tracker)
     sequences = datasets.load(benchmark, root or run.root(benchmark))
@@ -48,6 +50,7 @@ def track(run: Run, tracker: str, benchmark: str, root: Path | None = None, out:
     folder = out or run.folder / "tracks" / name / benchmark
     repetitions = repetition_count(run, tracker, benchmark, source.deterministic)
     digest = settings_hash(source.settings)
+    _refuse_foreign(folder, benchmark, sequences)
     unchanged = _discard_stale(folder, benchmark, sequences, repetitions, digest)
 
     work = [(sequence, repetition) for sequence in sequences for repetition in range(1, repetitions + 1)]
@@ -142,6 +145,17 @@ def repetition_count(run: Run, tracker: str, benchmark: str, deterministic: bool
     if entry is not None and entry.repetitions is not None:
         return entry.repetitions
     return next((count for prefix, count in (("vot", 15), ("got10k", 3)) if benchmark.startswith(prefix)), 1)
+
+
+def _refuse_foreign(folder: Path, benchmark: str, sequences: list[Sequence]) -> None:
+    """Raise InputError where raw results are in the folder, under any toolkit's name, and the stamp is not."""
+    if (folder / STAMP).is_file() or not folder.is_dir():
+        return
+    if layouts.index(layouts.Folder(folder).names(), benchmark, [sequence.name for sequence in sequences]):
+        raise InputError(
+            f"{folder}: holds raw results of {benchmark} that were not made here ({STAMP} is missing): choose another "
+            f"folder for the results (--out) or remove this one"
+        )
 
 
 def _discard_stale(folder: Path, benchmark: str, sequences: list[Sequence], repetitions: int, settings: str) -> bool:

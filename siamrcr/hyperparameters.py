@@ -91,8 +91,8 @@ class Training(Settings):
     datasets: dict[str, Positive] = {"got10k": 1.0}  # Section 4.3: a set a benchmark; the shares are not in the paper
     epochs: Count = 20  # Section 4.1
     pairs_per_epoch: Count = 150_000  # not in the paper; from SiamFC++
-    batch_size: Count = 128  # Section 4.1: over all devices
-    micro_batch: Count | None = None  # pairs a device holds at once; gradients accumulate to the batch
+    batch_size: Count = 128  # Section 4.1
+    micro_batch: Count | None = None  # pairs held at once; gradients accumulate to the batch
     optimizer: Literal["sgd", "adamw"] = "sgd"  # Section 4.1
     momentum: Fraction = 0.9  # Section 4.1
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4  # not in the paper; from SiamFC++
@@ -103,7 +103,7 @@ class Training(Settings):
     frozen_epochs: Annotated[float, Field(ge=0)] = 10  # Section 4.1: backbone
     backbone_lr_factor: Annotated[float, Field(ge=0)] = 0.1  # Section 4.1
     backbone_batch_norm: Literal["eval", "train"] = "eval"  # not in the paper; eval from SiamRPN++ (fits small batches)
-    clip_norm: Annotated[float, Field(ge=0)] = 10  # not in the paper; from SiamRPN++; 0 is off
+    clip_norm: Annotated[float, Field(ge=0)] = 0  # not in the paper; off in SiamFC++, 10 in SiamRPN++
     max_gap: Count = 100  # not in the paper; from SiamFC++: frames between exemplar and search
     negative_share: Fraction = 0.33  # not in the paper; from SiamFC++: pairs of two different targets
     scale_jitter: Annotated[float, Field(ge=1)] = 1.3  # not in the paper; from SiamFC++
@@ -116,7 +116,7 @@ class Training(Settings):
     min_side: Positive = 2  # not in the paper; pixels
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # not in the paper
     channels_last: bool = False
-    workers: Annotated[int, Field(ge=0)] = 0  # loader processes a device
+    workers: Annotated[int, Field(ge=0)] = 0  # loader processes
     checkpoint_every: Count = 500  # iterations
 
     @property

@@ -113,6 +113,11 @@ def times_file(benchmark: str, sequence: str, repetition: int) -> str:
     return str(PurePosixPath(name).parent / f"{sequence}_time.txt")
 
 
+def hidden(path: str) -> bool:
+    """Whether a file is no result: a temporary one of a run that was killed, or one that an operating system left."""
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(path).parts)
+
+
 KIND = re.compile(r"(.+)_(time|times|confidence)")
 REPETITION = re.compile(r"(.+)_(\d{3})")
 
@@ -153,7 +158,7 @@ def index(found: Iterable[str], benchmark: str, sequences: Iterable[str]) -> dic
 def _relevant(found: Iterable[str], benchmark: str) -> list[str]:
     """Text and value files, without what an operating system leaves, and of a VOT tracker the baseline experiment."""
     paths = [path for path in found if path.endswith((".txt", ".value"))]
-    paths = [p for p in paths if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(p).parts)]
+    paths = [path for path in paths if not hidden(path)]
     baseline = [path for path in paths if "baseline" in PurePosixPath(path).parts]
     return baseline if baseline and benchmark.startswith("vot") else paths
 

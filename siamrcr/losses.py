@@ -35,8 +35,8 @@ def total(
     """Equation 6: L = L_cls + lambda_1 L_reg + lambda_2 L_loc.
 
     `truth` (B, 4) is each search image's target; `positive` (B,) is False where the exemplar shows another one. `n_pos`
-    stands for the batch's own number of positives where the batch is a part of a larger one (several devices,
-    accumulated gradients): under `normalization: n_pos` the parts' losses then add up to the whole's.
+    stands for the batch's own number of positives where the batch is a part of a larger one (accumulated
+    gradients): under `normalization: n_pos` the parts' losses then add up to the whole's.
     """
     label = labels(truth, network, loss, positive)
     if n_pos is None:

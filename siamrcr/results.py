@@ -110,7 +110,8 @@ def pack(folder: Path, benchmark: str, archive: Path) -> None:
     """Zip a folder of results for the benchmark's server: equal results give equal bytes. Raises InputError."""
     if benchmark not in ("got10k-test", "trackingnet"):
         raise InputError(f"{benchmark}: no server takes its results; servers hold got10k-test and trackingnet")
-    names = [name for name in layouts.Folder(folder).names() if name.endswith(".txt")] if folder.is_dir() else []
+    present = layouts.Folder(folder).names() if folder.is_dir() else []
+    names = [name for name in present if name.endswith(".txt") and not layouts.hidden(name)]
     if benchmark == "trackingnet":
         boxes = {name for name in names if "/" not in name and not name.endswith("_time.txt")}
         names = sorted(name for name in boxes if f"{name[:-8]}.txt" not in boxes)
@@ -151,9 +152,8 @@ _UNCOUNTED_KEYS = {"provenance", "seconds", "times", "date"}
 def _counts(name: str) -> bool:
     path = PurePosixPath(name)
     timed = path.stem.endswith(("_time", "_times"))
-    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
     return path.suffix in (".txt", ".value", ".json", ".csv", *BINARY) and not (
-        timed or hidden or path.name == MANIFEST
+        timed or layouts.hidden(name) or path.name == MANIFEST
     )
 
 

@@ -177,6 +177,32 @@ def test_other_settings_are_tracked_again(run: Run, capsys: pytest.CaptureFixtur
     assert results.digest(folder) == old
 
 
+@pytest.mark.parametrize("name", ["Alpha.txt", "beta_001.txt", "theirs/Beta.txt"])
+def test_results_that_were_made_elsewhere_are_refused_and_kept(run: Run, name: str) -> None:
+    path = Path("given") / name
+    path.parent.mkdir(parents=True)
+    path.write_text("1,2,3,4\n" * FRAMES)
+    with pytest.raises(InputError, match=r"^given: .*choose another folder for the results \(--out\) or remove"):
+        engine.track(run, "stay", "otb2015", out=Path("given"))
+    assert [file for file in Path("given").rglob("*") if file.is_file()] == [path]
+    assert path.read_text() == "1,2,3,4\n" * FRAMES
+
+
+def test_the_stamp_is_there_before_the_first_result(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (Path("out") / "Alpha").mkdir(parents=True)
+    (Path("out") / "notes.txt").write_text("not a sequence's")
+
+    def killed(folder: Path, *_: object) -> None:
+        assert (folder / engine.STAMP).is_file()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            engine.track(run, "stay", "otb2015", out=Path("out"))
+    assert manifest(engine.track(run, "stay", "otb2015", out=Path("out")))["sequences"] == 2
+
+
 def test_other_frames_are_tracked_again_and_the_rest_is_kept(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     folder = engine.track(run, "static", "otb2015")
     kept = (folder / "Alpha.txt").stat().st_mtime_ns

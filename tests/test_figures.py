@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_run import configuration, fill
+from fake_run import configuration, fill, maps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
 from analysis import figures, needs, plots
-from analysis.correlation import correlate
+from analysis.correlation import Correlation, correlate
 from analysis.scores import GENERATED
 from siamrcr.config import Run
 from siamrcr.errors import InputError
@@ -90,7 +90,7 @@ def test_a_figure_depends_on_its_inputs_alone(generated: Run, tmp_path: Path, na
     """What is drawn from all files equals what is drawn from the declared ones."""
     before = svg(generated, name).read_bytes()
     alone = configuration(tmp_path, source="mini")
-    for path in figures.inputs(generated, name):
+    for path in needs.figure(generated, name):
         copy = alone.folder / path.relative_to(generated.folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
@@ -123,7 +123,7 @@ def test_a_run_without_models_is_drawn(tmp_path: Path) -> None:
 
 def test_inputs_need_no_file(tmp_path: Path) -> None:
     run = configuration(tmp_path / "nowhere")
-    assert all(isinstance(figures.inputs(run, name), list) for name in figures.NAMES)
+    assert all(isinstance(needs.figure(run, name), list) for name in figures.NAMES)
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -230,14 +230,14 @@ def test_r_is_pearsons(generator: np.random.Generator) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(samples)
-def test_a_replicate_draws_whole_frames(generator: np.random.Generator) -> None:
-    """Each replicate equals R over the points of the frames drawn, repeated as often as they were."""
-    frames, seed = 6, 3
-    clusters = generator.integers(0, frames, 40)
+def test_a_replicate_draws_whole_clusters(generator: np.random.Generator) -> None:
+    """Each replicate equals R over the points of the clusters drawn, repeated as often as they were."""
+    count, seed = 6, 3
+    clusters = generator.integers(0, count, 40)
     x, y = generator.normal(size=(2, 40))
-    found = correlate(x, y, clusters, frames, 8, seed).replicates
+    found = correlate(x, y, clusters, count, 8, seed).replicates
     for draw, value in zip(
-        np.random.default_rng(seed).multinomial(frames, np.full(frames, 1 / frames), 8), found, strict=True
+        np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), 8), found, strict=True
     ):
         kept = np.repeat(np.arange(40), draw[clusters])
         if len(kept) > 2 and np.ptp(x[kept]) > 0 and np.ptp(y[kept]) > 0:
@@ -245,7 +245,7 @@ def test_a_replicate_draws_whole_frames(generator: np.random.Generator) -> None:
 
 
 def test_dependent_points_widen_the_interval() -> None:
-    """Copies of a frame's points carry no information; a bootstrap over points would believe that they do."""
+    """Copies of a cluster's points carry no information; a bootstrap over points would believe that they do."""
     generator = np.random.default_rng(0)
     x = generator.normal(size=40)
     y = 0.5 * x + generator.normal(size=40)
@@ -261,6 +261,13 @@ def test_what_does_not_vary_has_no_correlation() -> None:
     assert np.isnan([found.value, *found.interval]).all()
 
 
+def test_a_single_cluster_allows_no_interval() -> None:
+    x = np.arange(8.0)
+    found = correlate(x, x, np.full(8, 2), 4, 20, 0)
+    assert found.value == pytest.approx(1)
+    assert np.isnan(found.interval).all()
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     generator = np.random.default_rng(1)
     x, y = generator.normal(size=(2, 60))
@@ -269,14 +276,29 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert correlate(*arguments, 5).interval != correlate(*arguments, 6).interval
 
 
+def over_sequences(run: Run, seed: int) -> list[Correlation]:
+    """R of SiamRCR's positive locations and winners; five frames of the fake sample are one sequence."""
+    with np.load(run.folder / f"maps/siamrcr-s{seed}.npz") as maps:
+        sequences = np.arange(30) // 5
+        return [
+            correlate(maps["score"], maps["iou"], sequences[maps["frame"]], 6, 200, 0),
+            correlate(maps["winner_score"], maps["winner_iou"], sequences, 6, 200, 0),
+        ]
+
+
 def test_figure_4_states_r_its_interval_and_the_sample(real: Run) -> None:
+    expected, winners = over_sequences(real, 0)
     with np.load(real.folder / "maps/siamrcr-s0.npz") as maps:
-        expected = correlate(maps["score"], maps["iou"], maps["frame"], 30, 200, 0)
         size = len(maps["iou"])
+        by_frame = correlate(maps["score"], maps["iou"], maps["frame"], 30, 200, 0)
     low, high = expected.interval
+    assert expected.interval != by_frame.interval
     texts = words(svg(real, "figure-4"))
     assert any(f"R = {expected.value:.2f} [{low:.2f}, {high:.2f}]" in text for text in texts)
-    assert any("winners: R = " in text for text in texts)
+    low, high = winners.interval
+    assert any(f"winners: R = {winners.value:.2f} [{low:.2f}, {high:.2f}]" in text for text in texts)
+    assert "bootstrap over the sequences" in description(svg(real, "figure-4"))
+    assert "between trainings not included" in description(svg(real, "figure-4"))
     assert any("reported R = 0.38" in text for text in texts)
     assert f"(d) {size}" in description(svg(real, "figure-4"))
     assert "names no model for this panel" in " ".join(texts)
@@ -285,7 +307,31 @@ def test_figure_4_states_r_its_interval_and_the_sample(real: Run) -> None:
 def test_several_seeds_are_summed_up(tmp_path: Path) -> None:
     run = configuration(tmp_path, seeds=[0, 1])
     fill(run)
-    assert any("2 seeds" in text for text in words(figures.write(run, "figure-4")[0]))
+    drawn = figures.write(run, "figure-4")[0]
+    seeds = [over_sequences(run, seed)[0] for seed in (0, 1)]
+    values = [seed.value for seed in seeds]
+    low, high = np.percentile(np.mean([seed.replicates for seed in seeds], axis=0), (2.5, 97.5))
+    expected = f"R = {np.mean(values):.2f} [{low:.2f}, {high:.2f}]; 2 seeds, SD {np.std(values, ddof=1):.2f}"
+    assert expected in words(drawn)
+    assert "(d) siamrcr-s0 and siamrcr-s1" in description(drawn)
+
+
+def test_seeds_over_other_frames_are_refused(tmp_path: Path) -> None:
+    run = configuration(tmp_path, seeds=[0, 1])
+    fill(run)
+    maps(run.folder / "maps/siamrcr-s1.npz", frames=20)
+    with pytest.raises(InputError, match=r"siamrcr-s1\.npz: other frames than in"):
+        figures.write(run, "figure-4")
+
+
+def test_frames_of_a_single_sequence_allow_no_interval(tmp_path: Path) -> None:
+    run = configuration(tmp_path)
+    fill(run)
+    for model in run.analysis.correlation.values():
+        maps(run.folder / f"maps/{model}-s0.npz", frames=5)
+    drawn = figures.write(run, "figure-4")[0]
+    assert any(re.search(r"R = \S+ \(no interval\)", text) for text in words(drawn))
+    assert re.search(r"R\(d\) − R\(a\) = \S+ \(no interval\)", description(drawn))
 
 
 def test_figure_1_without_a_case_says_so(tmp_path: Path) -> None:

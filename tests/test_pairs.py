@@ -164,6 +164,17 @@ def test_the_truth_box_surrounds_the_target_in_the_search_image(settings: Traini
         assert pair.search.shape == (127, 127, 3)
 
 
+def test_both_crops_are_padded_with_the_mean_of_the_exemplars_frame() -> None:
+    frames = [np.full((60, 80, 3), color, dtype=np.uint8) for color in ((200, 30, 90), (0, 250, 10))]
+    frames[0][:30] //= 2
+    corner = (np.array([0.0, 0.0, 20.0, 20.0]),) * 2
+    still = Training(scale_jitter=1, shift_jitter=0)
+    pair = augment.example((frames[0], frames[1]), corner, True, NETWORK, still, CONTEXT, pairs.generator(0, 0, 0))
+    for crop in (pair.exemplar, pair.search):
+        assert crop[0, 0].tolist() == [150, 22, 67]
+    assert pair.search[-1, -1].tolist() == [0, 250, 10]
+
+
 def test_mirroring_turns_crop_and_box_together() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     matrix = crop_matrix((20.0, 18.0), 31, 31)

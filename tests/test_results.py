@@ -277,6 +277,8 @@ def filled(folder: Path, seconds: float, shift: float = 0.0, confidence: float =
 def test_the_digest_knows_results_and_ignores_times_and_provenance(tmp_path: Path) -> None:
     digest = results.digest(filled(tmp_path / "a", 0.1))
     assert results.digest(filled(tmp_path / "b", 0.9)) == digest
+    (tmp_path / "b" / ".clip.x1y2.txt").write_text("1,2,")
+    assert results.digest(tmp_path / "b") == digest
     assert results.digest(filled(tmp_path / "c", 0.1, shift=0.001)) != digest
     assert results.digest(filled(tmp_path / "d", 0.1, confidence=0.4)) != digest
     score = '{"metrics": {"AO": 1}, "provenance": {"date": %d}, "curve": [{"loss": %s, "seconds": %d}]}'
@@ -311,6 +313,8 @@ def test_packing_is_deterministic_and_holds_what_the_server_wants(tmp_path: Path
         for repetition in (1, 2):
             results.write(tmp_path / name, benchmark, NAMES[benchmark], repetition, random_result(4, 0, False))
         results.write_manifest(tmp_path / name, {})
+        # As a run that is killed while it writes leaves behind.
+        (tmp_path / name / f".{NAMES[benchmark]}.x1y2.txt").write_text("1,2,")
         results.pack(tmp_path / name, benchmark, tmp_path / f"{name}.zip")
         first = (tmp_path / f"{name}.zip").read_bytes()
         for path in (tmp_path / name).rglob("*.txt"):

@@ -10,7 +10,7 @@ import pytest
 from fake_run import configuration, fill
 
 from analysis import needs, reported, tables
-from analysis.scores import GENERATED, Scores, entry
+from analysis.scores import GENERATED, Scores, entry, manifests
 from analysis.statistics import paired
 from analysis.typesetting import Cell, Column, Grid, Table, latex, markdown, number, rank, signed
 from siamrcr.config import Run
@@ -58,7 +58,7 @@ def test_a_table_depends_on_its_inputs_alone(tmp_path: Path, name: str) -> None:
     run = configuration(tmp_path, source="mini")
     fill(run)
     before = tables.build(run, name)
-    wanted = set(tables.inputs(run, name))
+    wanted = set(needs.table(run, name))
     assert all(path.exists() for path in wanted)
     for path in [*run.folder.rglob("scores/*/*.json"), *run.folder.rglob("maps/*"), *run.folder.rglob("manifest.json")]:
         if path not in wanted:
@@ -71,7 +71,7 @@ def test_every_input_matters(tmp_path: Path, name: str) -> None:
     run = configuration(tmp_path, source="mini")
     fill(run)
     before = tables.build(run, name)
-    for path in tables.inputs(run, name):
+    for path in needs.table(run, name):
         text = path.read_text()
         path.unlink()
         assert tables.build(run, name) != before, path
@@ -80,7 +80,7 @@ def test_every_input_matters(tmp_path: Path, name: str) -> None:
 
 def test_inputs_need_no_file(tmp_path: Path) -> None:
     run = configuration(tmp_path / "nowhere")
-    assert all(isinstance(tables.inputs(run, name), list) for name in tables.NAMES)
+    assert all(isinstance(needs.table(run, name), list) for name in tables.NAMES)
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -88,9 +88,9 @@ def test_a_given_checkpoint_has_no_card(tmp_path: Path) -> None:
     run = configuration(
         tmp_path, models={"siamrcr": {"checkpoint": "mine.safetensors", "benchmarks": ["lasot"]}}, analysis={}
     )
-    assert tables.inputs(run, "cost") == [
+    assert needs.table(run, "cost") == [
         run.folder / "tracks/siamrcr-s0/lasot/manifest.json",
-        *needs.manifests(run)[1:],
+        *manifests(run)[1:],
     ]
 
 
@@ -301,8 +301,45 @@ def test_an_interval_that_holds_zero_is_not_resolved(tmp_path: Path) -> None:
     base = read_json(run.folder / "scores/baseline-s0/got10k-val.json", "")
     write_json(run.folder / "scores/siamrcr-s0/got10k-val.json", base)
     shown = column(tables.build(run, "table-1"), "GOT-10k val difference to I [95 % interval]")
-    assert shown["IV"].text == "0.000 [0.000, 0.000] not resolved"
+    assert shown["IV"].text == "0.000 [0.000, 0.000] not resolved, one seed"
     assert "not resolved" not in shown["II"].text
+
+
+def differences(run: Run, *, skip: tuple[str, ...] = ()) -> dict[str, Cell]:
+    """Differences to row I, every other row being 0.1 better on each sequence."""
+    for seed in run.seeds:
+        base = read_json(run.folder / f"scores/baseline-s{seed}/got10k-val.json", "")
+        base["metrics"]["AO"]["value"] += 0.1
+        base["replicates"]["AO"] = [value + 0.1 for value in base["replicates"]["AO"]]
+        for model in ("localization", "reciprocal", "siamrcr"):
+            path = run.folder / f"scores/{model}-s{seed}/got10k-val.json"
+            write_json(path, base)
+            if path.parent.name in skip:
+                path.unlink()
+    return column(tables.build(run, "table-1"), "GOT-10k val difference to I [95 % interval]")
+
+
+def test_one_seed_resolves_no_difference(tmp_path: Path) -> None:
+    run = configuration(tmp_path)
+    fill(run)
+    shown = differences(run)
+    for row in ("II", "III", "IV"):
+        assert shown[row].text == "+0.100 [+0.100, +0.100] one seed"
+        assert any("between trainings is not in the interval" in note for note in shown[row].notes)
+    (record,) = records(tables.build(run, "table-1"), row="IV", metric="AO difference to I")
+    assert record["seeds"] == 1
+    assert "not resolved" in record["note"]
+    for path in tables.write(run, "table-1")[::2]:
+        assert "between trainings is not in the interval" in path.read_text()
+
+
+def test_several_seeds_on_both_sides_resolve_a_difference(tmp_path: Path) -> None:
+    run = several_seeds(tmp_path)
+    shown = differences(run, skip=("siamrcr-s1", "siamrcr-s2"))
+    for row in ("II", "III"):
+        assert re.fullmatch(r"\+0\.100 \[\S+, \S+\]", shown[row].text)
+        assert not shown[row].notes
+    assert shown["IV"].text.endswith(" one seed")
 
 
 def test_the_interval_covers_seeds(tmp_path: Path) -> None:

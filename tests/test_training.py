@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from siamrcr import config
+from siamrcr import config, device
 from siamrcr.config import Run, Training
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
@@ -295,6 +295,33 @@ def test_other_settings_start_over_and_say_which(
     assert weights(make("parts")) == weights(fresh)
 
 
+@pytest.mark.parametrize(
+    ("tracking", "continues"),
+    [({"window": 0.5, "rule": "scale_free", "score": "classification"}, True), ({"context": 0.4}, False)],
+)
+def test_of_tracking_only_the_crops_context_belongs_to_a_training(
+    tracking: dict[str, Any],
+    continues: bool,
+    make: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = make()
+    with monkeypatch.context() as patch:
+        stop_at(2, signal.SIGTERM, patch)
+        with pytest.raises(SystemExit):
+            train(run, "tiny", 0)
+    capsys.readouterr()
+    tiny = run.models["tiny"]
+    changed = tiny.model_copy(update={"tracking": tiny.tracking.model_copy(update=tracking)})
+    train(run.model_copy(update={"models": {"tiny": changed}}), "tiny", 0)
+    message = capsys.readouterr().err
+    assert ("starts over" not in message) == continues
+    assert ("settings.tracking.context: 0.5 -> 0.4" in message) != continues
+    about = json.loads((run.folder / "models/tiny-s0.json").read_text())
+    assert tracking.items() <= about["settings"]["tracking"].items()
+
+
 def test_a_broken_checkpoint_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.checkpoint.pt"
     path.write_bytes(b"half a file")
@@ -330,6 +357,18 @@ def test_an_unreadable_frame_is_named_in_one_line(workers: int, make: Callable[.
     with pytest.raises(InputError, match=r"^\S+\.png: ") as error:
         train(run, "tiny", 0)
     assert "\n" not in str(error.value)
+
+
+def test_a_chosen_device_computes_in_full_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    backends = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    for backend in backends:
+        monkeypatch.setattr(backend, "allow_tf32", True)
+    device.select("cpu")
+    assert [backend.allow_tf32 for backend in backends] == [False, False]
+    for backend in backends:
+        backend.allow_tf32 = True
+    device.select("auto")
+    assert [backend.allow_tf32 for backend in backends] == [False, False]
 
 
 def test_an_unknown_model_and_an_unknown_device_are_named(make: Callable[..., Run]) -> None:

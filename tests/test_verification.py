@@ -1,6 +1,7 @@
 """What counts as a whole dataset, and the table of where they come from."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -39,6 +40,25 @@ def test_the_marker_follows_the_ground_truth(tmp_path, videos):
     second = json.loads(verification.mark(run, "otb2015", root).read_text())["splits"]["otb2015"]
     assert first["checksum"] != second["checksum"]
     assert first | {"checksum": ""} == second | {"checksum": ""}
+
+
+def test_a_marker_that_says_the_same_stays_as_it_is(tmp_path, videos):
+    root = tmp_path / "real" / "otb2015"
+    sequence = layouts.otb(root, "Biker", videos[0])
+    run = run_in(tmp_path, expected={"otb2015": 1})
+    marker = verification.mark(run, "otb2015", root)
+    record = json.loads(marker.read_text())
+    text = json.dumps(record | {"date": "2001-02-03T04:05:06+00:00"})
+    marker.write_text(text)
+    os.utime(marker, (1, 1))
+    verification.mark(run, "otb2015", root)
+    assert (marker.read_text(), marker.stat().st_mtime) == (text, 1)
+    (sequence / "groundtruth_rect.txt").write_text("1,1,5,6\n" * 3)
+    changed = json.loads(verification.mark(run, "otb2015", root).read_text())
+    assert changed["date"] >= record["date"]
+    assert changed["splits"] != record["splits"]
+    marker.write_text("half a fi")
+    assert json.loads(verification.mark(run, "otb2015", root).read_text())["splits"] == changed["splits"]
 
 
 def test_missing_sequences_are_named_with_the_remedy(tmp_path):

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from siamrcr.results import digest
 
 TINY = ["--configfile", "tests/tiny.yaml"]
 RUN = config.load(REPOSITORY / "tests" / "tiny.yaml")
+RUN_OF_PAPER = config.load(REPOSITORY / "workflow" / "config" / "paper.yaml")
 pytestmark = pytest.mark.workflow
 
 
@@ -90,25 +92,26 @@ def test_snakemakes_own_report_is_made(finished: Path) -> None:
 
 def test_a_killed_run_continues_to_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     folder = workspace(tmp_path)
-    running = subprocess.Popen(
-        command(*TINY, "scores"),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    reproduce = [sys.executable, "workflow/reproduce.py", "scores", *TINY]
     results = folder / RUN.folder
-    deadline = time.monotonic() + 300
-    while not list(results.glob("tracks/*/*/manifest.json")):
-        assert running.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    running.send_signal(signal.SIGKILL)
-    running.wait()
-    time.sleep(3)  # the guard ends the orphaned jobs
-    kept = {path: path.stat().st_mtime_ns for path in results.glob("models/*.safetensors")}
-    snakemake(folder, *TINY, "--unlock")
-    snakemake(folder, *TINY, "scores")
+    with (tmp_path / "printed").open("w") as printed:
+        running = subprocess.Popen(reproduce, cwd=folder, env=environment(), stdout=printed, stderr=printed)
+        deadline = time.monotonic() + 300
+        # Once a trained model is tracking, its training is finished in Snakemake's eyes too.
+        while not list(results.glob("tracks/*-s0/*/.settings.json")):
+            assert running.poll() is None, (tmp_path / "printed").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        second = subprocess.run(reproduce, cwd=folder, env=environment(), capture_output=True, text=True)
+        assert second.returncode == 1
+        assert "another `make reproduce` is running" in second.stderr
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    tracking = {path.parts[-3] for path in results.glob("tracks/*-s0/*/.settings.json")}
+    kept = {path: path.stat().st_mtime_ns for path in (results / "models" / f"{name}.json" for name in tracking)}
+    # The same command takes over, while the guard is still ending what the killed one left.
+    done = subprocess.run(reproduce, cwd=folder, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "finished work was done again"
     assert digest(results / "scores") == digest(finished / RUN.folder / "scores")
     assert digest(results / "tracks") == digest(finished / RUN.folder / "tracks")
@@ -122,9 +125,11 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_papers_whole_graph_is_planned_without_any_dataset(bare: Path) -> None:
     planned = snakemake(bare, "--dry-run", "--configfile", "workflow/config/paper.yaml")
-    run = config.load(REPOSITORY / "workflow/config/paper.yaml")
-    assert planned.count("rule train:") == len(run.trained()) == 12
-    assert planned.count("rule evaluate:") == len(run.jobs())
+    run = RUN_OF_PAPER
+    trained = re.findall(r": train (\S+), seed (\d+)\n", planned)
+    assert sorted(f"{model}-s{seed}" for model, seed in trained) == sorted(run.trained())
+    assert len(trained) == 12
+    assert sorted(re.findall(r": evaluate (\S+) on (\S+)\n", planned)) == sorted(run.jobs())
     assert not (bare / "results").exists(), "a dry run writes nothing"
 
 
@@ -147,10 +152,51 @@ def test_mistakes_stop_the_run_before_it_starts(bare: Path, arguments: list[str]
     assert all(word in done.stdout + done.stderr for word in words), done.stderr
 
 
-def test_one_gpu_job_at_a_time_by_default(bare: Path) -> None:
-    profile = yaml.safe_load((bare / "profiles" / "default" / "config.yaml").read_text())
+def planned_jobs(folder: Path, *arguments: str) -> dict[str, list[str]]:
+    """What a dry run says of each job of the paper's run, by rule; a job with a message of its own says less."""
+    for path in folder.glob("workflow/rules/*.smk"):
+        path.write_text(re.sub(r" *message:\n.*\n", "", path.read_text()))
+    planned = snakemake(folder, "--dry-run", "--configfile", "workflow/config/paper.yaml", *arguments)
+    found = re.findall(r"\n(?:local)?rule (\w+):\n(.*?)\n\[", planned, re.DOTALL)
+    return {rule: [text for name, text in found if name == rule] for rule, _ in found}
+
+
+def test_only_our_networks_ask_for_a_gpu_and_one_is_the_limit(tmp_path: Path) -> None:
+    folder = workspace(tmp_path)
+    profile = yaml.safe_load((folder / "profiles" / "default" / "config.yaml").read_text())
     assert profile["resources"] == ["gpu=1"]
-    planned = snakemake(bare, "--dry-run", "--configfile", "workflow/config/paper.yaml")
-    trainings = re.findall(r"rule train:.*?resources: ([^\n]*)", planned, re.DOTALL)
-    assert len(trainings) == 12
-    assert all("gpu=1" in resources for resources in trainings)
+    jobs = planned_jobs(folder)
+    assert all("gpu=1" in job for job in (*jobs["train"], *jobs["maps"]))
+    ours = [re.search(r"tracker=(\S+),", job)[1] in RUN_OF_PAPER.trained() for job in jobs["track"]]
+    assert ["gpu=1" in job for job in jobs["track"]] == ours
+    assert ["threads: 2" in job for job in jobs["track"]] == ours
+    assert not any("gpu=1" in job for rule in ("evaluate", "table", "figure", "report") for job in jobs[rule])
+
+
+def test_the_cluster_profile_is_understood(tmp_path: Path) -> None:
+    arguments = ("--executor", "dryrun", "--workflow-profile", "workflow/profiles/slurm")
+    jobs = planned_jobs(workspace(tmp_path), *arguments)
+    assert all("mem_mb=64000" in job and "runtime=4320" in job and "gpu=1" in job for job in jobs["train"])
+
+
+def test_speed_settings_train_nothing_again_and_the_context_does(finished: Path) -> None:
+    same = snakemake(finished, "--dry-run", *TINY, "--config", "training={workers: 1, checkpoint_every: 7}")
+    assert "train " not in same
+    other = snakemake(finished, "--dry-run", *TINY, "--config", "tracking={context: 0.4}")
+    assert set(re.findall(r": train (\S+), seed", other)) == set(RUN.models)
+
+
+def test_a_changed_answer_of_a_server_is_read_again(finished: Path) -> None:
+    answer = finished / "answer.json"
+    answer.write_text('{"AO": 0.5}')
+    arguments = (*TINY, "--config", "benchmarks={got10k-test: {answers: {siamrcr-s0: answer.json}}}")
+    score = finished / RUN.folder / "scores" / "siamrcr-s0" / "got10k-test.json"
+    target = str(score.relative_to(finished))
+    kept = score.read_bytes()
+    snakemake(finished, target, *arguments)
+    assert json.loads(score.read_text())["metrics"]["AO"]["value"] == 0.5
+    answer.write_text('{"AO": 0.75}')
+    snakemake(finished, target, *arguments)
+    assert json.loads(score.read_text())["metrics"]["AO"]["value"] == 0.75
+    snakemake(finished, target, *TINY)
+    assert json.loads(score.read_text())["metrics"] == json.loads(kept)["metrics"]

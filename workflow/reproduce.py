@@ -1,6 +1,7 @@
-"""`make reproduce`: run the workflow, taking over from a run that was killed."""
+"""`make reproduce`: become Snakemake, taking over from a run that was killed."""
 
 import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,21 +10,35 @@ ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
-def main() -> int:
-    """Run Snakemake in the repository; the exit status is Snakemake's."""
-    state = ROOT / ".snakemake"
+def main() -> None:
+    """Replace this process by Snakemake in the repository; exit with a message where one is at work there."""
+    os.chdir(ROOT)
+    state = Path(".snakemake")
     state.mkdir(exist_ok=True)
-    with (state / "reproduce.lock").open("w") as lock:
+    # The kernel frees this lock when its holder dies, which Snakemake's own lock files outlive. Snakemake inherits it.
+    lock = os.open(state / "reproduce.lock", os.O_CREAT | os.O_WRONLY)
+    os.set_inheritable(lock, True)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("another `make reproduce` is running in this folder: wait for it or stop it")
+    if any((state / "locks").glob("*")) and not working_here():
+        subprocess.run([*SNAKEMAKE, "--unlock", "--quiet"], check=True)
+    os.execv(sys.executable, [*SNAKEMAKE, "--cores", "all", *sys.argv[1:]])
+
+
+def working_here() -> bool:
+    """Whether a Snakemake that was started otherwise has this folder as its own; its locks must stay."""
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            # The kernel frees this lock when its holder dies, which Snakemake's own lock files outlive.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("another `make reproduce` is running in this folder: wait for it or stop it", file=sys.stderr)
-            return 1
-        if any((state / "locks").glob("*")):
-            subprocess.run([*SNAKEMAKE, "--unlock", "--quiet"], cwd=ROOT, check=True)
-        return subprocess.run([*SNAKEMAKE, "--cores", "all", *sys.argv[1:]], cwd=ROOT, check=False).returncode
+            here = (process / "cwd").resolve() == ROOT and process.name != str(os.getpid())
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if here and any(word == b"snakemake" or word.endswith(b"/snakemake") for word in words):
+            return True
+    return False
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -85,7 +85,8 @@ def complete(run: Run, dataset: str) -> bool:
 def mark(run: Run, dataset: str, root: Path) -> Path:
     """Write data/{source}/{dataset}.json: files, bytes, sequences, frames and a checksum of each split's annotations.
 
-    The marker of a folder within the data folder is beside it, that of another folder where the run's source is. Raises
+    The marker of a folder within the data folder is beside it, that of another folder where the run's source is. One
+    that says the same already stays as it is, so that nothing made from the dataset looks older than its marker. Raises
     InputError when the folder holds no sequence of the dataset.
     """
     splits = {split.name: _count(split, root, checksum=True) for split in of(dataset)}
@@ -98,7 +99,8 @@ def mark(run: Run, dataset: str, root: Path) -> Path:
     source = root.parent if root.parent.parent == run.data else run.data / run.source
     marker = source / f"{dataset}.json"
     record = {"dataset": dataset, "parts": list(splits), "files": number, "bytes": size, "splits": splits}
-    files.write_json(marker, record | {"date": datetime.now(UTC).isoformat(timespec="seconds")})
+    if _recorded(marker) != record:
+        files.write_json(marker, record | {"date": datetime.now(UTC).isoformat(timespec="seconds")})
     return marker
 
 
@@ -148,6 +150,16 @@ def missing(split: Split, root: Path) -> list[str]:
         official = (root / "list.txt").read_text().split() if (root / "list.txt").is_file() else []
     present = {name for name, _, _ in split.find(root)}
     return [name for name in official if name not in present]
+
+
+def _recorded(marker: Path) -> dict[str, Any] | None:
+    """What a marker says, without its date; None where there is none that can be read."""
+    try:
+        record: dict[str, Any] = files.read_json(marker, "mark the dataset again")
+    except InputError:
+        return None
+    record.pop("date", None)
+    return record
 
 
 def _count(split: Split, root: Path, checksum: bool = False) -> dict[str, Any]:

@@ -83,7 +83,8 @@ def example(
     """The two crops of a pair of frames (exemplar, search), each by one warp of the raw frame.
 
     Mirroring and loss of colour change what the target is, so they befall both crops; blur, contrast and brightness
-    change from frame to frame, so they befall the search image alone. All are off by default.
+    change from frame to frame, so they befall the search image alone. All are off by default. What lies outside a frame
+    has the mean colour of the exemplar's frame in both crops, as in tracking (from SiamFC++).
     """
     matrices = [
         exemplar_matrix(boxes[0], network.exemplar_size, context),
@@ -92,9 +93,8 @@ def example(
     sizes = (network.exemplar_size, network.search_size)
     if rng.random() < training.flip:
         matrices = [mirrored(matrix, size) for matrix, size in zip(matrices, sizes, strict=True)]
-    crops = [
-        cut(image, matrix, size, mean_color(image)) for image, matrix, size in zip(images, matrices, sizes, strict=True)
-    ]
+    fill = mean_color(images[0])
+    crops = [cut(image, matrix, size, fill) for image, matrix, size in zip(images, matrices, sizes, strict=True)]
     if rng.random() < training.grayscale:
         crops = [
             np.repeat(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.uint8) for crop in crops

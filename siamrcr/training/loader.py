@@ -1,5 +1,6 @@
 """Batches of pairs for the network, from any iteration on."""
 
+import signal
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from siamrcr.config import Model
 from siamrcr.errors import InputError
 from siamrcr.training.augment import Example, example
+from siamrcr.training.interruption import SIGNALS
 from siamrcr.training.pairs import Pool, generator, sample
 
 
@@ -74,13 +76,13 @@ def batches(examples: Examples, first: int, pinned: bool) -> Iterator[Batch]:
         sampler=range(first * training.batch_size, len(examples)),
         num_workers=training.workers,
         collate_fn=collate,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_start_worker,
         pin_memory=pinned,
         # Its own, so that the loader draws nothing from the global random numbers.
         generator=torch.Generator(),
     )
     if training.workers == 0:
-        _one_thread(0)
+        cv2.setNumThreads(1)
     try:
         yield from loader
     except InputError as error:
@@ -96,5 +98,8 @@ def collate(examples: list[Example]) -> Batch:
     return Batch(exemplar, search, box, torch.tensor(positive))
 
 
-def _one_thread(_: int) -> None:
+def _start_worker(_: int) -> None:
     cv2.setNumThreads(1)
+    # Sent to the whole process group, they would end the loader before the training has written its checkpoint.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

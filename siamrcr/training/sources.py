@@ -1,16 +1,9 @@
 """The training sets of a run."""
 
-from pathlib import Path
-
 from siamrcr import datasets
 from siamrcr.config import Run, Training
 from siamrcr.errors import InputError
 from siamrcr.training.pairs import Pool, check, pool
-
-
-def root(run: Run, name: str) -> Path:
-    """The folder of a training set."""
-    return run.training_roots.get(name, run.data / run.source / name)
 
 
 def pools(run: Run, settings: Training) -> tuple[Pool, ...]:
@@ -18,7 +11,7 @@ def pools(run: Run, settings: Training) -> tuple[Pool, ...]:
     total = sum(settings.datasets.values())
     found = []
     for name, share in settings.datasets.items():
-        folder = root(run, name)
+        folder = run.training_root(name)
         if not folder.is_dir():
             remedy = f"siamrcr mini {name}" if run.source == "mini" else f"siamrcr download {name}"
             raise InputError(f"{folder}: training set {name} is not there: run `{remedy}` or set training_roots.{name}")

@@ -23,7 +23,7 @@ from siamrcr.training.schedule import learning_rate
 from siamrcr.training.step import Step
 
 # Settings that change how fast a training runs and not what comes out.
-SPEED_ONLY = {"training": {"workers", "checkpoint_every"}}
+SPEED_ONLY = {"workers", "checkpoint_every"}
 
 
 def train(run: Run, model: str, seed: int) -> None:
@@ -44,7 +44,7 @@ def train(run: Run, model: str, seed: int) -> None:
     step = Step(settings, device)
     name = run.folder / "models" / f"{model}-s{seed}"
     path = name.with_name(f"{name.name}.checkpoint.pt")
-    identity = {"seed": seed, "settings": _effective(settings, SPEED_ONLY), "data": card.data(pools)}
+    identity = {"seed": seed, "settings": _shaping(settings), "data": card.data(pools)}
     history = torch.zeros((settings.training.iterations, len(card.LOSSES)), dtype=torch.float64)
     first, seconds = 0, 0.0
     stored = checkpoint.load(path, identity)
@@ -96,9 +96,15 @@ def train(run: Run, model: str, seed: int) -> None:
     path.unlink(missing_ok=True)
 
 
-def _effective(settings: Model, leave_out: dict[str, set[str]] | None = None) -> dict[str, Any]:
+def _effective(settings: Model) -> dict[str, Any]:
     """The sections of the configuration that shape the weights or their use."""
-    return settings.model_dump(mode="json", include={"network", "loss", "training", "tracking"}, exclude=leave_out)
+    return settings.model_dump(mode="json", include={"network", "loss", "training", "tracking"})
+
+
+def _shaping(settings: Model) -> dict[str, Any]:
+    """The settings that shape the weights: of tracking, only the context that crops are cut with."""
+    shaping = settings.model_dump(mode="json", include={"network", "loss", "training"}, exclude={"training": SPEED_ONLY})
+    return shaping | {"tracking": {"context": settings.tracking.context}}
 
 
 def _make_deterministic(seed: int, device: torch.device) -> None:

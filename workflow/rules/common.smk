@@ -1,5 +1,6 @@
 # Names and look-ups that the rules share.
 from analysis import needs
+from siamrcr.datasets import verification
 
 FOLDER = RUN.folder
 CONFIGURATION = FOLDER / "config.yaml"
@@ -50,6 +51,38 @@ def slice_of(model, *sections):
     return {name: getattr(RUN.models[model], name).model_dump(mode="json") for name in sections}
 
 
+def training_settings(model):
+    """What of the configuration a model's weights depend on."""
+    chosen = slice_of(model, "network", "loss", "training")
+    for key in ("workers", "checkpoint_every"):
+        del chosen["training"][key]
+    roots = {
+        name: str(RUN.training_root(name)) for name in RUN.training_roots if name in chosen["training"]["datasets"]
+    }
+    return chosen | {"context": RUN.models[model].tracking.context, "roots": roots}
+
+
+def wanted(dataset):
+    """The splits of a dataset that the run needs, each with the number of sequences that makes it whole."""
+    return {split.name: RUN.expected.get(split.name, split.official) for split in verification.needed(RUN, dataset)}
+
+
+def apart(tracker, benchmark):
+    """The user's own ground truth and the server's answer, where the configuration names them."""
+    own = RUN.benchmarks.get(benchmark)
+    if own is None:
+        return []
+    truth = [own.annotations] if own.annotations and RUN.source == "real" else []
+    return [*truth, *(path for name, path in own.answers.items() if name == tracker)]
+
+
+def code(tracker):
+    """The file of a user's own tracker, where it lies beside the workflow."""
+    dotted, _, _ = RUN.trackers[tracker].command.partition(":")
+    path = Path(*dotted.split(".")).with_suffix(".py")
+    return [path] if path.is_file() else []
+
+
 def weights(tracker):
     """Weights of one of our models: trained here, or the user's own."""
     model, _ = TRAINED[tracker]
@@ -69,6 +102,11 @@ for name, entry in RUN.models.items():
 for name, entry in RUN.trackers.items():
     for benchmark, path in entry.results.items():
         must_exist(path, f"trackers.{name}.results.{benchmark}")
+for name, entry in RUN.benchmarks.items():
+    for tracker, path in entry.answers.items():
+        must_exist(path, f"benchmarks.{name}.answers.{tracker}")
+    if entry.annotations and RUN.source == "real":
+        must_exist(entry.annotations, f"benchmarks.{name}.annotations")
 
 
 def pretrained(model):

@@ -14,7 +14,7 @@ if RUN.source == "mini":
         message:
             "generate {wildcards.dataset}"
         shell:
-            "siamrcr mini {wildcards.dataset} --configfile {params.configuration} 2>&1 | tee {log}"
+            "siamrcr mini {wildcards.dataset} --configfile {params.configuration} 2>&1 | tee -i {log}"
 
 else:
 
@@ -25,8 +25,8 @@ else:
             FOLDER / "logs" / "download-{dataset}.log",
         params:
             configuration=CONFIGURATION,
-            expected=RUN.expected,
+            splits=lambda job: wanted(job.dataset),
         message:
             "download and verify {wildcards.dataset}"
         shell:
-            "siamrcr download {wildcards.dataset} --configfile {params.configuration} 2>&1 | tee {log}"
+            "siamrcr download {wildcards.dataset} --configfile {params.configuration} 2>&1 | tee -i {log}"

@@ -4,7 +4,7 @@
 rule evaluate:
     input:
         tracks=tracks,
-        truth=lambda job: marker(settings.DATASET[job.benchmark]),
+        truth=lambda job: [marker(settings.DATASET[job.benchmark]), *apart(job.tracker, job.benchmark)],
         code=EVALUATION_CODE,
     output:
         FOLDER / "scores" / "{tracker}" / "{benchmark}.json",
@@ -17,7 +17,7 @@ rule evaluate:
         "evaluate {wildcards.tracker} on {wildcards.benchmark}"
     shell:
         "siamrcr evaluate {wildcards.benchmark} {input.tracks} --tracker {wildcards.tracker} --json {output}"
-        " --configfile {params.configuration} 2>&1 | tee {log}"
+        " --configfile {params.configuration} 2>&1 | tee -i {log}"
 
 
 rule scores:

@@ -22,7 +22,7 @@ rule table:
     message:
         "write {wildcards.name}"
     shell:
-        "siamrcr table {wildcards.name} --configfile {params.configuration} 2>&1 | tee {log}"
+        "siamrcr table {wildcards.name} --configfile {params.configuration} 2>&1 | tee -i {log}"
 
 
 rule figure:
@@ -46,7 +46,7 @@ rule figure:
     message:
         "draw {wildcards.name}"
     shell:
-        "siamrcr figure {wildcards.name} --configfile {params.configuration} 2>&1 | tee {log}"
+        "siamrcr figure {wildcards.name} --configfile {params.configuration} 2>&1 | tee -i {log}"
 
 
 rule tables:
@@ -74,4 +74,4 @@ rule report:
     message:
         "write the report"
     shell:
-        "siamrcr report --configfile {params.configuration} 2>&1 | tee {log}"
+        "siamrcr report --configfile {params.configuration} 2>&1 | tee -i {log}"

@@ -4,12 +4,12 @@
 rule track:
     input:
         lambda job: marker(settings.DATASET[job.benchmark]),
-        lambda job: weights(job.tracker) if job.tracker in TRAINED else [],
+        lambda job: weights(job.tracker) if job.tracker in TRAINED else code(job.tracker),
     output:
         FOLDER / "tracks" / "{tracker}" / "{benchmark}" / "manifest.json",
     log:
         FOLDER / "logs" / "track-{tracker}-{benchmark}.log",
-    threads: GPU_JOB_CORES
+    threads: lambda job: GPU_JOB_CORES if job.tracker in TRAINED else 1
     resources:
         gpu=lambda job: GPU if job.tracker in TRAINED else 0,
     params:
@@ -18,7 +18,7 @@ rule track:
     message:
         "track {wildcards.benchmark} with {wildcards.tracker}"
     shell:
-        "siamrcr track {wildcards.tracker} {wildcards.benchmark} --configfile {params.configuration} 2>&1 | tee {log}"
+        "siamrcr track {wildcards.tracker} {wildcards.benchmark} --configfile {params.configuration} 2>&1 | tee -i {log}"
 
 
 rule maps:
@@ -40,7 +40,7 @@ rule maps:
     message:
         "store score maps of {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "siamrcr maps {wildcards.model} --seed {wildcards.seed} --configfile {params.configuration} 2>&1 | tee {log}"
+        "siamrcr maps {wildcards.model} --seed {wildcards.seed} --configfile {params.configuration} 2>&1 | tee -i {log}"
 
 
 rule pack:
@@ -55,7 +55,7 @@ rule pack:
     message:
         "pack {wildcards.benchmark} of {wildcards.tracker} for its server"
     shell:
-        "siamrcr pack {wildcards.benchmark} {params.tracks} {output} 2>&1 | tee {log}"
+        "siamrcr pack {wildcards.benchmark} {params.tracks} {output} 2>&1 | tee -i {log}"
 
 
 rule submissions:

@@ -17,8 +17,8 @@ rule train:
         gpu=GPU,
     params:
         configuration=CONFIGURATION,
-        settings=lambda job: slice_of(job.model, "network", "loss", "training"),
+        settings=lambda job: training_settings(job.model),
     message:
         "train {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "siamrcr train {wildcards.model} --seed {wildcards.seed} --configfile {params.configuration} 2>&1 | tee {log}"
+        "siamrcr train {wildcards.model} --seed {wildcards.seed} --configfile {params.configuration} 2>&1 | tee -i {log}"

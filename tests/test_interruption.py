@@ -1,0 +1,70 @@
+"""A training whose whole process group is told to stop, as Snakemake, batch systems and a terminal's Ctrl-C do."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from workspace import environment
+
+from siamrcr import config
+from siamrcr.config import Mini
+from siamrcr.datasets.mini import generate
+from siamrcr.training.train import train
+
+TINY = {
+    "source": "mini",
+    "device": "cpu",
+    "network": {
+        "backbone": "tf_efficientnet_lite0",
+        "weights": "random",
+        "stage": 1,
+        "stride": 4,
+        "exemplar_size": 63,
+        "search_size": 95,
+        "exemplar_cells": 4,
+        "channels": 8,
+        "tower_depth": 1,
+    },
+    "training": {
+        "epochs": 3,
+        "pairs_per_epoch": 80,
+        "batch_size": 4,
+        "warmup_epochs": 1,
+        "frozen_epochs": 1,
+        "workers": 1,
+        "checkpoint_every": 1,
+    },
+    "models": {"tiny": {}},
+}
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_to_the_whole_process_group_keeps_the_checkpoint(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    generate("got10k", tmp_path / "mini", Mini(width=96, height=72, frames=6, train_sequences=3, val_sequences=1))
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump({**TINY, "data": str(tmp_path), "results": str(tmp_path / "results")}))
+    run = config.load(file)
+    weights = run.folder / "models" / "tiny-s0.safetensors"
+    checkpoint = weights.with_name("tiny-s0.checkpoint.pt")
+    command = [sys.executable, "-m", "siamrcr", "train", "tiny", "--config", str(file)]
+    with subprocess.Popen(
+        command, env=environment(), start_new_session=True, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not checkpoint.exists():
+            time.sleep(0.01)
+        os.killpg(process.pid, number)
+        _, message = process.communicate(timeout=15)
+    assert process.returncode == status, message
+    assert "stopped after iteration" in message
+    assert checkpoint.is_file()
+    assert not weights.exists()
+    train(run, "tiny", 0)
+    assert weights.is_file()
+    assert not checkpoint.exists()
