@@ -177,7 +177,7 @@ def test_other_settings_are_tracked_again(run: Run, capsys: pytest.CaptureFixtur
     assert results.digest(folder) == old
 
 
-@pytest.mark.parametrize("name", ["Alpha.txt", "beta_001.txt", "theirs/Beta.txt"])
+@pytest.mark.parametrize("name", ["Alpha.txt", "Beta_001.txt", "theirs/Beta.txt"])
 def test_results_that_were_made_elsewhere_are_refused_and_kept(run: Run, name: str) -> None:
     path = Path("given") / name
     path.parent.mkdir(parents=True)

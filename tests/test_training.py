@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from siamrcr import config, device
+from siamrcr import config
 from siamrcr.config import Run, Training
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
@@ -357,18 +357,6 @@ def test_an_unreadable_frame_is_named_in_one_line(workers: int, make: Callable[.
     with pytest.raises(InputError, match=r"^\S+\.png: ") as error:
         train(run, "tiny", 0)
     assert "\n" not in str(error.value)
-
-
-def test_a_chosen_device_computes_in_full_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    backends = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    for backend in backends:
-        monkeypatch.setattr(backend, "allow_tf32", True)
-    device.select("cpu")
-    assert [backend.allow_tf32 for backend in backends] == [False, False]
-    for backend in backends:
-        backend.allow_tf32 = True
-    device.select("auto")
-    assert [backend.allow_tf32 for backend in backends] == [False, False]
 
 
 def test_an_unknown_model_and_an_unknown_device_are_named(make: Callable[..., Run]) -> None:

@@ -1,7 +1,8 @@
 """Batches of pairs for the network, from any iteration on."""
 
 import signal
-from collections.abc import Iterator
+import traceback
+from collections.abc import Generator
 from typing import NamedTuple
 
 import cv2
@@ -15,6 +16,9 @@ from siamrcr.errors import InputError
 from siamrcr.training.augment import Example, example
 from siamrcr.training.interruption import SIGNALS
 from siamrcr.training.pairs import Pool, generator, sample
+
+# Seconds that a loader process outlives a signal to end.
+GRACE = 20
 
 
 class Batch(NamedTuple):
@@ -64,7 +68,7 @@ class Examples(Dataset[Example]):
         )
 
 
-def batches(examples: Examples, first: int, pinned: bool) -> Iterator[Batch]:
+def batches(examples: Examples, first: int, pinned: bool) -> Generator[Batch]:
     """The batches of the iterations from `first` to the last; the number of loader processes never changes them.
 
     Raises InputError naming the file where a frame cannot be read.
@@ -86,6 +90,8 @@ def batches(examples: Examples, first: int, pinned: bool) -> Iterator[Batch]:
     try:
         yield from loader
     except InputError as error:
+        # Its frames hold the loader, whose processes end with it: left alive, they would keep this process from ending.
+        traceback.clear_frames(error.__traceback__)
         # A loader process wraps the message in a traceback of several lines.
         line = str(error).splitlines()[-1]
         raise InputError(line.removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")) from None
@@ -100,6 +106,7 @@ def collate(examples: list[Example]) -> Batch:
 
 def _start_worker(_: int) -> None:
     cv2.setNumThreads(1)
-    # Sent to the whole process group, they would end the loader before the training has written its checkpoint.
+    # Sent to the whole process group, a signal would end the loader before the training has written its checkpoint. The
+    # loader's own end of a process that is stuck is that signal too.
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda *_: signal.alarm(GRACE))

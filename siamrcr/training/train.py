@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,13 @@ def train(run: Run, model: str, seed: int) -> None:
 
     batch_size = settings.training.batch_size
     examples = Examples(pools, settings, seed)
-    with Interruption() as stop, progress(f"train {name.name}", len(examples), "pairs") as bar:
+    with (
+        Interruption() as stop,
+        progress(f"train {name.name}", len(examples), "pairs") as bar,
+        closing(batches(examples, first, device.type == "cuda")) as supply,
+    ):
         bar.resume(first * batch_size)
-        for iteration, batch in enumerate(batches(examples, first, device.type == "cuda"), start=first):
+        for iteration, batch in enumerate(supply, start=first):
             try:
                 history[iteration] = step(batch, iteration)
             except FloatingPointError as error:
@@ -103,7 +108,8 @@ def _effective(settings: Model) -> dict[str, Any]:
 
 def _shaping(settings: Model) -> dict[str, Any]:
     """The settings that shape the weights: of tracking, only the context that crops are cut with."""
-    shaping = settings.model_dump(mode="json", include={"network", "loss", "training"}, exclude={"training": SPEED_ONLY})
+    sections = {"network", "loss", "training"}
+    shaping = settings.model_dump(mode="json", include=sections, exclude={"training": SPEED_ONLY})
     return shaping | {"tracking": {"context": settings.tracking.context}}
 
 
@@ -114,7 +120,7 @@ def _make_deterministic(seed: int, device: torch.device) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Nothing here reads memory before writing it, and filling all of it takes time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def _note(losses: Tensor, rate: float) -> str:
