@@ -38,7 +38,7 @@ lint: $(READY) ## linter, formatters, type checker, spelling, Snakemake's linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check --quiet Snakefile workflow
+	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/codespell $$(git ls-files)
 	$(BIN)/snakemake --lint
 

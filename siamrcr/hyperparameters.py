@@ -102,7 +102,7 @@ class Training(Settings):
     lr_end: Positive = 1e-4  # Section 4.1
     frozen_epochs: Annotated[float, Field(ge=0)] = 10  # Section 4.1: backbone
     backbone_lr_factor: Annotated[float, Field(ge=0)] = 0.1  # Section 4.1
-    backbone_batch_norm: Literal["eval", "train"] = "eval"  # not in the paper; eval from SiamRPN++ (fits small batches)
+    backbone_batch_norm: Literal["eval", "train"] = "eval"  # not in the paper; eval while frozen, from SiamRPN++
     clip_norm: Annotated[float, Field(ge=0)] = 0  # not in the paper; off in SiamFC++, 10 in SiamRPN++
     max_gap: Count = 100  # not in the paper; from SiamFC++: frames between exemplar and search
     negative_share: Fraction = 0.33  # not in the paper; from SiamFC++: pairs of two different targets

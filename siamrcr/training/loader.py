@@ -85,8 +85,8 @@ def batches(examples: Examples, first: int, pinned: bool) -> Generator[Batch]:
         # Its own, so that the loader draws nothing from the global random numbers.
         generator=torch.Generator(),
     )
-    if training.workers == 0:
-        cv2.setNumThreads(1)
+    # Before the loader processes are forked: OpenCV in them waits for ever for threads that it had here.
+    cv2.setNumThreads(1)
     try:
         yield from loader
     except InputError as error:
