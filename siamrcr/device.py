@@ -28,7 +28,7 @@ def select(name: str) -> torch.device:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     if name == "auto":
-        return torch.device("cuda", _leased()) if torch.cuda.is_available() else torch.device("cpu")
+        return torch.device("cuda", _leased()[0]) if torch.cuda.is_available() else torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -55,15 +55,11 @@ def lease(names: Sequence[str], folder: Path) -> tuple[int, IO[str]]:
         time.sleep(1)
 
 
-_LOCKS: list[IO[str]] = []
-
-
 @cache
-def _leased() -> int:
+def _leased() -> tuple[int, IO[str] | None]:
+    """The process's GPU, leased once; the cache holds the lock."""
     count = torch.cuda.device_count()
     if count == 1:
-        return 0
+        return 0, None
     names = [str(torch.cuda.get_device_properties(index).uuid) for index in range(count)]
-    index, lock = lease(names, Path(tempfile.gettempdir()))
-    _LOCKS.append(lock)
-    return index
+    return lease(names, Path(tempfile.gettempdir()))

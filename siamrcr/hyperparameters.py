@@ -85,6 +85,10 @@ class Loss(Settings):
         return self
 
 
+# Keys of `training` that change how fast a training runs and not what comes out.
+SPEED_ONLY = {"workers", "checkpoint_every"}
+
+
 class Training(Settings):
     """Data, augmentation and schedule (Section 4.1)."""
 

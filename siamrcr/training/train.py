@@ -14,6 +14,7 @@ from siamrcr.config import Model, Run
 from siamrcr.device import select
 from siamrcr.errors import InputError
 from siamrcr.files import atomic, settings_hash, sha256, write_json
+from siamrcr.hyperparameters import SPEED_ONLY
 from siamrcr.model import parameters_by_part, save
 from siamrcr.progress import Progress, progress
 from siamrcr.provenance import provenance
@@ -22,9 +23,6 @@ from siamrcr.training.interruption import Interruption
 from siamrcr.training.loader import Batch, Examples, batches
 from siamrcr.training.schedule import learning_rate
 from siamrcr.training.step import Step
-
-# Settings that change how fast a training runs and not what comes out.
-SPEED_ONLY = {"workers", "checkpoint_every"}
 
 
 def train(run: Run, model: str, seed: int) -> None:

@@ -1,6 +1,7 @@
 # Names and look-ups that the rules share.
 from analysis import needs
 from siamrcr.datasets import verification
+from siamrcr.hyperparameters import SPEED_ONLY
 
 FOLDER = RUN.folder
 CONFIGURATION = FOLDER / "config.yaml"
@@ -54,7 +55,7 @@ def slice_of(model, *sections):
 def training_settings(model):
     """What of the configuration a model's weights depend on."""
     chosen = slice_of(model, "network", "loss", "training")
-    for key in ("workers", "checkpoint_every"):
+    for key in SPEED_ONLY:
         del chosen["training"][key]
     roots = {
         name: str(RUN.training_root(name)) for name in RUN.training_roots if name in chosen["training"]["datasets"]
