@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from moving_square import SMALL
 from torch.nn.functional import interpolate
 
 from siamrcr import config, maps
@@ -16,15 +17,6 @@ from siamrcr.geometry import iou
 from siamrcr.model import SiamRCR, load, save, tracking_score
 from siamrcr.tracker import SiamTracker
 
-SMALL = {
-    "backbone": "resnet10t",
-    "weights": "random",
-    "stage": 2,
-    "exemplar_size": 63,
-    "search_size": 127,
-    "channels": 8,
-    "tower_depth": 1,
-}
 FRAMES = 7
 HIDDEN_BY_OCCLUSION = 3
 

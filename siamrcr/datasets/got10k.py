@@ -7,18 +7,14 @@ import re
 from pathlib import Path
 
 from siamrcr.datasets.images import FrameFiles, image_size, numbered, select
-from siamrcr.datasets.names import natural
-from siamrcr.datasets.truth import Truth, any_of, flags, integers, read_text, rows
+from siamrcr.datasets.truth import Truth, any_of, flags, integers, listed, read_text, rows
 from siamrcr.errors import InputError
 
 
 def sequences(root: Path, split: str) -> dict[str, Path]:
     """Name -> folder of a split's sequences, in the order of its list. `root` may be the split's folder itself."""
     folder = root / split if (root / split).is_dir() else root
-    present = {path.parent.name: path.parent for path in folder.glob("*/groundtruth.txt")}
-    listing = folder / "list.txt"
-    names = read_text(listing).split() if listing.is_file() else sorted(present, key=natural)
-    found = {name: present[name] for name in names if name in present}
+    found = listed(folder)
     if not found:
         raise InputError(f"{folder}: no sequence of GOT-10k {split} there: expected {split}/<sequence>/groundtruth.txt")
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from siamrcr.datasets.names import natural
 from siamrcr.errors import InputError
 from siamrcr.geometry import Array
 
@@ -33,6 +34,14 @@ def read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise InputError(f"{path}: cannot read the ground truth ({reason}): unpack the sequence again") from None
+
+
+def listed(folder: Path) -> dict[str, Path]:
+    """Name -> folder of the sequences that have a groundtruth.txt, in the order of list.txt, else of their numbers."""
+    present = {path.parent.name: path.parent for path in folder.glob("*/groundtruth.txt")}
+    listing = folder / "list.txt"
+    names = read_text(listing).split() if listing.is_file() else sorted(present, key=natural)
+    return {name: present[name] for name in names if name in present}
 
 
 def rows(text: str, origin: object, columns: int = 4) -> Array:

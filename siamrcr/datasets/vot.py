@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from siamrcr.datasets.images import FrameFiles, image_size, numbered, select
-from siamrcr.datasets.names import natural
-from siamrcr.datasets.truth import Truth, flags, ragged, read_text
+from siamrcr.datasets.truth import Truth, flags, listed, ragged, read_text
 from siamrcr.errors import InputError
 from siamrcr.geometry import bounding_box
 
@@ -20,10 +19,7 @@ TAGS = ("camera_motion", "illum_change", "motion_change", "occlusion", "size_cha
 
 def sequences(root: Path, split: str) -> dict[str, Path]:  # noqa: ARG001 (the layouts' common form)
     """Name -> folder of the sequences, in the order of the list."""
-    present = {path.parent.name: path.parent for path in root.glob("*/groundtruth.txt")}
-    listing = root / "list.txt"
-    names = read_text(listing).split() if listing.is_file() else sorted(present, key=natural)
-    found = {name: present[name] for name in names if name in present}
+    found = listed(root)
     if not found:
         raise InputError(f"{root}: no sequence of VOT there: expected <sequence>/groundtruth.txt")
     return found
