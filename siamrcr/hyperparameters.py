@@ -38,6 +38,8 @@ class Network(Settings):
     localization_from: Literal["regression", "classification"] = "regression"  # Section 3.3; the other is SiamFC++'s
     box_form: Literal["center", "ltrb"] = "center"  # Section 3.2; `ltrb` is SiamFC++'s
     size_transform: Literal["exp", "softplus"] = "exp"  # not in the paper; from SiamFC++
+    # Not in the paper; of neck and head. Groups of 32 channels do not depend on how a batch is shared out.
+    head_normalization: Literal["batch", "group"] = "batch"
     prior: Annotated[float, Field(gt=0, lt=1)] = 0.01  # not in the paper; initial foreground probability, focal loss
 
     @property
@@ -86,7 +88,7 @@ class Loss(Settings):
 
 
 # Keys of `training` that change how fast a training runs and not what comes out.
-SPEED_ONLY = {"workers", "checkpoint_every"}
+SPEED_ONLY = {"workers", "checkpoint_every", "log_every", "picture_every", "unreadable_share"}
 
 
 class Training(Settings):
@@ -106,7 +108,8 @@ class Training(Settings):
     lr_end: Positive = 1e-4  # Section 4.1
     frozen_epochs: Annotated[float, Field(ge=0)] = 10  # Section 4.1: backbone
     backbone_lr_factor: Annotated[float, Field(ge=0)] = 0.1  # Section 4.1
-    backbone_batch_norm: Literal["eval", "train"] = "eval"  # not in the paper; eval while frozen, from SiamRPN++
+    # Not in the paper; eval: stored statistics while frozen, from SiamRPN++; always_eval: thawed, too.
+    backbone_batch_norm: Literal["eval", "train", "always_eval"] = "eval"
     clip_norm: Annotated[float, Field(ge=0)] = 0  # not in the paper; off in SiamFC++, 10 in SiamRPN++
     max_gap: Count = 100  # not in the paper; from SiamFC++: frames between exemplar and search
     negative_share: Fraction = 0.33  # not in the paper; from SiamFC++: pairs of two different targets
@@ -118,10 +121,14 @@ class Training(Settings):
     color_jitter: Fraction = 0  # not in the paper; off in SiamFC++: largest relative change of contrast and brightness
     max_aspect: Positive = 10  # not in the paper; from SiamFC++: slimmer boxes are left out
     min_side: Positive = 2  # not in the paper; pixels
+    reduced_decoding: bool = True  # not in the paper; large JPEG frames are decoded at a half, quarter or eighth
+    unreadable_share: Fraction = 0.01  # not in the paper; of the pairs: more that cannot be read end the training
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # not in the paper
     channels_last: bool = False
     workers: Annotated[int, Field(ge=0)] = 0  # loader processes
     checkpoint_every: Count = 500  # iterations
+    log_every: Count = 20  # iterations between two points of TensorBoard's curves
+    picture_every: Annotated[int, Field(ge=0)] = 1000  # iterations between two pictures of a batch; 0: none
 
     @property
     def iterations(self) -> int:

@@ -40,7 +40,7 @@ def total(
     """
     label = labels(truth, network, loss, positive)
     if n_pos is None:
-        n_pos = count_positives(label)
+        n_pos = count_positives(label).clamp(min=1)
     n_pos = torch.as_tensor(n_pos, dtype=torch.float32, device=label.device)
     overlap = iou(maps.boxes, truth[:, None, None])
     classification = classification_loss(maps.classification, label, overlap, positive, loss, n_pos)
@@ -71,8 +71,8 @@ def labels(truth: Tensor, network: Network, loss: Loss, positive: Tensor) -> Ten
 
 
 def count_positives(label: Tensor) -> Tensor:
-    """N_pos of Equations 2, 4 and 5: positive locations of the batch, at least 1."""
-    return (label == POSITIVE).sum().clamp(min=1)
+    """N_pos of Equations 2, 4 and 5: positive locations of the batch."""
+    return (label == POSITIVE).sum()
 
 
 def regression_target(truth: Tensor, network: Network) -> Tensor:
@@ -150,7 +150,7 @@ def _divisor(weight: Tensor, label: Tensor, loss: Loss, n_pos: Tensor) -> Tensor
     """N_pos as printed, or the positives' sum of weights: N_pos times their mean weight. A constant to the gradient."""
     if loss.normalization == "n_pos":
         return n_pos
-    mean = torch.where(label == POSITIVE, weight.detach(), 0).sum() / count_positives(label)
+    mean = torch.where(label == POSITIVE, weight.detach(), 0).sum() / count_positives(label).clamp(min=1)
     # Without positives the mean is 0, and the negatives' loss is divided by N_pos itself.
     return n_pos * torch.where((label == POSITIVE).any(), mean.clamp(min=SMALLEST_MEAN_WEIGHT), 1.0)
 

@@ -41,11 +41,13 @@ class Branch(nn.Module):
     on a pair's place in the batch.
     """
 
-    def __init__(self, channels: int, depth: int, outputs: int) -> None:
+    def __init__(self, channels: int, depth: int, normalization: str, outputs: int) -> None:
         super().__init__()
-        self.exemplar = _convolution(channels)
-        self.search = _convolution(channels)
-        self.tower = nn.Sequential(*(nn.Sequential(_convolution(channels), nn.ReLU()) for _ in range(depth)))
+        self.exemplar = _convolution(channels, normalization)
+        self.search = _convolution(channels, normalization)
+        self.tower = nn.Sequential(
+            *(nn.Sequential(_convolution(channels, normalization), nn.ReLU()) for _ in range(depth))
+        )
         # No normalisation follows, which would cancel the prior in the bias.
         self.output = nn.Conv2d(channels, outputs, 3, padding="same")
 
@@ -58,8 +60,8 @@ class Branch(nn.Module):
 class Regression(Branch):
     """The regression branch: four numbers a location, read as a box."""
 
-    def __init__(self, channels: int, depth: int) -> None:
-        super().__init__(channels, depth, outputs=4)
+    def __init__(self, channels: int, depth: int, normalization: str) -> None:
+        super().__init__(channels, depth, normalization, outputs=4)
         self.scale = nn.Parameter(torch.ones(()))
 
     def boxes(self, combined: Tensor, grid: Tensor, network: Network) -> Tensor:
@@ -79,11 +81,13 @@ class SiamRCR(nn.Module):
     def __init__(self, network: Network, pretrained: bool = True) -> None:
         super().__init__()
         self.network = network
-        channels, kernel = network.channels, network.localization_kernel
+        channels, kernel, kind = network.channels, network.localization_kernel, network.head_normalization
         self.backbone = Backbone(network, pretrained)
-        self.neck = nn.Sequential(nn.Conv2d(self.backbone.channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
-        self.classification = Branch(channels, network.tower_depth, outputs=1)
-        self.regression = Regression(channels, network.tower_depth)
+        self.neck = nn.Sequential(
+            nn.Conv2d(self.backbone.channels, channels, 1, bias=False), _normalization(channels, kind)
+        )
+        self.classification = Branch(channels, network.tower_depth, kind, outputs=1)
+        self.regression = Regression(channels, network.tower_depth, kind)
         self.localization = nn.Conv2d(channels, 1, kernel, padding="same") if network.localization else None
         grid = score_grid(network.search_size, network.score_size, network.stride)
         self.register_buffer("grid", torch.as_tensor(grid, dtype=torch.float32), persistent=False)
@@ -233,6 +237,12 @@ def load(path: Path, network: Network | None = None) -> SiamRCR:
     return model.eval()
 
 
-def _convolution(channels: int) -> nn.Sequential:
-    """3 x 3 convolution, same padding, batch normalisation."""
-    return nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+def _convolution(channels: int, normalization: str) -> nn.Sequential:
+    """3 x 3 convolution, same padding, normalisation."""
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False), _normalization(channels, normalization)
+    )
+
+
+def _normalization(channels: int, kind: str) -> nn.Module:
+    return nn.GroupNorm(max(1, channels // 32), channels) if kind == "group" else nn.BatchNorm2d(channels)

@@ -13,13 +13,17 @@ INTERVAL = 10.0
 class Progress:
     """Counts units of work; `note` is shown beside the rate."""
 
-    def __init__(self, label: str, total: int, unit: str) -> None:
-        self.label, self.total, self.unit = label, total, unit
+    def __init__(self, label: str, total: int, unit: str, shown: bool = True) -> None:
+        self.label, self.total, self.unit, self.shown = label, total, unit, shown
         self.count, self.first = 0, 0
         self.note = ""
         self._start = self._last = time.monotonic()
         terminal = sys.stderr.isatty()
-        self._bar = tqdm(total=total, desc=label, unit=unit, dynamic_ncols=True, file=sys.stderr) if terminal else None
+        self._bar = (
+            tqdm(total=total, desc=label, unit=unit, dynamic_ncols=True, file=sys.stderr)
+            if terminal and shown
+            else None
+        )
 
     def resume(self, count: int) -> None:
         """Say how much was already done before this process began."""
@@ -47,6 +51,8 @@ class Progress:
 
     def _print(self) -> None:
         self._last = time.monotonic()
+        if not self.shown:
+            return
         seconds = self._last - self._start
         rate = (self.count - self.first) / seconds if seconds > 0 else 0.0
         left = f", {(self.total - self.count) / rate:.0f} s left" if rate > 0 and self.count < self.total else ""
@@ -56,9 +62,9 @@ class Progress:
 
 
 @contextmanager
-def progress(label: str, total: int, unit: str) -> Iterator[Progress]:
-    """A `Progress` that is closed when the block ends."""
-    bar = Progress(label, total, unit)
+def progress(label: str, total: int, unit: str, shown: bool = True) -> Iterator[Progress]:
+    """A `Progress` that is closed when the block ends; of several processes only one shows it."""
+    bar = Progress(label, total, unit, shown)
     try:
         yield bar
     finally:

@@ -1,5 +1,6 @@
 """Which pairs are drawn, and how they are cropped."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,18 +10,21 @@ import pytest
 
 from siamrcr.config import Network, Training
 from siamrcr.crops import crop_matrix, cut
+from siamrcr.datasets.images import FrameFiles
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
 from siamrcr.geometry import context_side
-from siamrcr.training import augment, pairs
+from siamrcr.training import augment, index, pairs
+from siamrcr.training.pairs import Pool
 
 NETWORK = Network(exemplar_size=63, search_size=127, stride=4)
 CONTEXT = 0.5
+ROOT = Path("/data")
 
 
 def sequence(name: str, boxes: np.ndarray, **more: np.ndarray) -> Sequence:
     visible = more.pop("visible", np.ones(len(boxes), dtype=bool))
-    return Sequence(name, tuple(Path(f"{name}/{i}.jpg") for i in range(len(boxes))), boxes, visible, **more)
+    return Sequence(name, FrameFiles(ROOT / name, 1, len(boxes), 4, ".jpg"), boxes, visible, **more)
 
 
 def steady(name: str, frames: int = 60) -> Sequence:
@@ -34,43 +38,35 @@ def rectangle(box: tuple[int, int, int, int], width: int = 200, height: int = 15
     return image
 
 
-def test_unusable_frames_are_left_out_and_counted() -> None:
-    boxes = np.tile([0.0, 0.0, 20.0, 10.0], (7, 1))
-    boxes[1, 2] = 1.5
-    boxes[2, 2:] = 44.0, 4.0
-    boxes[3] = np.nan
-    visible = np.array([True] * 4 + [False] + [True] * 2)
-    cover = np.array([8, 8, 8, 8, 8, 0, 1])
-    frames, left_out = pairs.usable_frames(
-        sequence("s", boxes, visible=visible, cover=cover), Training(min_side=2, max_aspect=10)
-    )
-    assert frames.tolist() == [0, 6]
-    assert left_out == {"smaller than min_side": 1, "slimmer than max_aspect": 1, "no box": 1, "invisible": 2}
-
-
-def test_a_set_without_a_usable_frame_is_refused() -> None:
-    with pytest.raises(InputError, match="training set got10k: no usable frame"):
-        pairs.pool("got10k", 1.0, [sequence("s", np.zeros((3, 4)))], Training())
+def pool(name: str, share: float, sequences: list[Sequence], settings: Training) -> Pool:
+    """A training set whose index lies in a temporary file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "index.safetensors"
+        index.build(path, ROOT, sequences, settings, name)
+        found = index.load(path, ROOT, name)
+    assert found is not None
+    return Pool(name, share, found)
 
 
 def test_a_pair_depends_on_seed_epoch_and_number_alone() -> None:
-    pools = (pairs.pool("got10k", 1.0, [steady(f"s{i}") for i in range(9)], Training()),)
+    pools = (pool("got10k", 1.0, [steady(f"s{i}") for i in range(9)], Training()),)
 
-    def draw(*key: int) -> tuple[str, int, str, int, float]:
+    def draw(*key: int) -> tuple[Path, Path, float]:
         rng = pairs.generator(*key)
         exemplar, search, _ = pairs.sample(pools, Training(), rng)
-        return exemplar.sequence.name, exemplar.number, search.sequence.name, search.number, rng.random()
+        return exemplar.path, search.path, rng.random()
 
     keys = [(seed, epoch, number) for seed in (0, 1) for epoch in (0, 1) for number in (0, 1, 7)]
     assert [draw(*key) for key in keys] == [draw(*key) for key in reversed(keys)][::-1]
     assert len({draw(*key) for key in keys}) == len(keys)
+    assert draw(0, 0, 0, 1) != draw(0, 0, 0)
 
 
 def test_partners_lie_within_the_gap_on_both_sides() -> None:
     boxes = np.tile([0.0, 0.0, 20.0, 10.0], (60, 1))
     boxes[20:26] = np.nan
     settings = Training(max_gap=5, negative_share=0)
-    pools = (pairs.pool("got10k", 1.0, [sequence("s", boxes)], settings),)
+    pools = (pool("got10k", 1.0, [sequence("s", boxes)], settings),)
     drawn = [pairs.sample(pools, settings, pairs.generator(0, 0, n)) for n in range(3000)]
     gaps = [pair.search.number - pair.exemplar.number for pair in drawn]
     assert set(gaps) == set(range(-5, 6))
@@ -80,26 +76,27 @@ def test_partners_lie_within_the_gap_on_both_sides() -> None:
 
 def test_negative_pairs_show_two_targets_and_come_at_their_share() -> None:
     settings = Training(negative_share=0.25)
-    pools = tuple(pairs.pool(name, 0.5, [steady(f"{name}{i}") for i in range(2)], settings) for name in ("a", "b"))
+    pools = tuple(pool(name, 0.5, [steady(f"{name}{i}") for i in range(2)], settings) for name in ("a", "b"))
     drawn = [pairs.sample(pools, settings, pairs.generator(3, 0, n)) for n in range(4000)]
-    assert all(pair.positive == (pair.exemplar.sequence is pair.search.sequence) for pair in drawn)
+    assert all(pair.positive == (pair.exemplar.target == pair.search.target) for pair in drawn)
     # Five standard deviations of a binomial.
     assert abs(sum(not pair.positive for pair in drawn) - 1000) < 5 * (4000 * 0.25 * 0.75) ** 0.5
 
 
-def test_sets_are_drawn_by_share_and_sequences_uniformly() -> None:
+def test_sets_are_drawn_by_share_and_targets_uniformly() -> None:
     settings = Training(negative_share=0)
     pools = (
-        pairs.pool("a", 0.8, [steady("a0", 5), steady("a1", 50)], settings),
-        pairs.pool("b", 0.2, [steady("b0")], settings),
+        pool("a", 0.8, [steady("a0", 5), steady("a1", 50)], settings),
+        pool("b", 0.2, [steady("b0")], settings),
     )
-    names = [pairs.sample(pools, settings, pairs.generator(0, 2, n)).exemplar.sequence.name for n in range(4000)]
+    drawn = [pairs.sample(pools, settings, pairs.generator(0, 2, n)) for n in range(4000)]
+    names = [pair.exemplar.path.parent.name for pair in drawn]
     for name, share in {"a0": 0.4, "a1": 0.4, "b0": 0.2}.items():
         assert abs(names.count(name) - 4000 * share) < 5 * (4000 * share * (1 - share)) ** 0.5
 
 
 def test_negative_pairs_need_two_targets() -> None:
-    pools = (pairs.pool("got10k", 1.0, [steady("s")], Training()),)
+    pools = (pool("got10k", 1.0, [steady("s")], Training()),)
     pairs.check(pools, Training(negative_share=0))
     with pytest.raises(InputError, match="negative_share"):
         pairs.check(pools, Training(negative_share=0.1))
@@ -154,8 +151,7 @@ def test_the_truth_box_surrounds_the_target_in_the_search_image(settings: Traini
     box = (80, 60, 24, 36)
     image = rectangle(box)
     for number in range(50):
-        rng = pairs.generator(0, 0, number)
-        pair = augment.example((image, image), (np.array(box, float),) * 2, True, NETWORK, settings, CONTEXT, rng)
+        pair = example((image, image), (np.array(box, float),) * 2, settings, number)
         rows, columns = np.nonzero(pair.search[..., 0] > 127)
         found = [columns.min(), rows.min(), columns.max(), rows.max()]
         # Half intensity ends half a source pixel off the outermost pixel's centre: less than two of these pixels.
@@ -169,7 +165,7 @@ def test_both_crops_are_padded_with_the_mean_of_the_exemplars_frame() -> None:
     frames[0][:30] //= 2
     corner = (np.array([0.0, 0.0, 20.0, 20.0]),) * 2
     still = Training(scale_jitter=1, shift_jitter=0)
-    pair = augment.example((frames[0], frames[1]), corner, True, NETWORK, still, CONTEXT, pairs.generator(0, 0, 0))
+    pair = example((frames[0], frames[1]), corner, still, 0)
     for crop in (pair.exemplar, pair.search):
         assert crop[0, 0].tolist() == [150, 22, 67]
     assert pair.search[-1, -1].tolist() == [0, 250, 10]
@@ -184,6 +180,17 @@ def test_mirroring_turns_crop_and_box_together() -> None:
     box = np.array([12.0, 10.0, 7.0, 9.0])
     x0, y0, x1, y1 = augment.transform(matrix, box)
     np.testing.assert_allclose(augment.transform(mirrored, box), [30 - x1, y0, 30 - x0, y1])
+
+
+def example(
+    images: tuple[np.ndarray, np.ndarray], boxes: tuple[np.ndarray, np.ndarray], settings: Training, number: int
+) -> augment.Example:
+    """The loader's work on frames (RGB) that were read already, as a positive pair."""
+    rng = pairs.generator(0, 0, number)
+    cuts = augment.matrices(boxes, NETWORK, settings, CONTEXT, rng)
+    crops = augment.crops((images[0][..., ::-1].copy(), images[1][..., ::-1].copy()), cuts, NETWORK)
+    truth = augment.transform(cuts[1], boxes[1]).astype(np.float32)
+    return augment.Example(*augment.recolored(crops, settings, rng), truth, True)
 
 
 def _gray(pair: augment.Example) -> bool:
@@ -201,7 +208,7 @@ def _recolored(pair: augment.Example) -> bool:
 def _noise(settings: Training) -> augment.Example:
     image = np.random.default_rng(5).integers(60, 190, (150, 200, 3), dtype=np.uint8)
     boxes = (np.array([80.0, 60.0, 24.0, 36.0]),) * 2
-    return augment.example((image, image), boxes, True, NETWORK, settings, CONTEXT, pairs.generator(0, 0, 4))
+    return example((image, image), boxes, settings, 4)
 
 
 PLAIN = _noise(Training())

@@ -14,6 +14,7 @@ import torch
 
 from siamrcr import config
 from siamrcr.config import Run, Training
+from siamrcr.datasets.images import FrameFiles
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
 from siamrcr.model import SiamRCR
@@ -55,16 +56,17 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     sequences = []
     (tmp_path / "data/mini/got10k").mkdir(parents=True)
     for number in range(4):
-        frames, boxes = [], []
+        folder = tmp_path / f"data/mini/got10k/{number}"
+        folder.mkdir()
+        frames, boxes = FrameFiles(folder, 1, 6, 8, ".png"), []
         for index in range(6):
             image = random.integers(0, 90, (60, 80, 3), dtype=np.uint8)
             x, y = 10 + 5 * index, 15 + 3 * number
             image[y : y + 14, x : x + 12] = random.integers(120, 255, 3)
-            frames.append(tmp_path / f"{number}-{index}.png")
-            cv2.imwrite(str(frames[-1]), image)
+            cv2.imwrite(str(frames[index]), image)
             boxes.append([x, y, 12, 14])
         visible = np.array([True] * 5 + [number > 0])
-        sequences.append(Sequence(f"s{number}", tuple(frames), np.array(boxes, dtype=float), visible))
+        sequences.append(Sequence(f"s{number}", frames, np.array(boxes, dtype=float), visible))
     monkeypatch.setattr(sources.datasets, "load", lambda *_: sequences)
 
     def run(name: str = "run", **training: Any) -> Run:

@@ -1,5 +1,6 @@
 """From a pair of frames to the network's two images and the truth box."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -71,40 +72,83 @@ def mirrored(matrix: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     return result
 
 
-def example(
-    images: tuple[Image, Image],
+def matrices(
     boxes: tuple[NDArray[np.float64], NDArray[np.float64]],
-    positive: bool,
     network: Network,
     training: Training,
     context: float,
     rng: np.random.Generator,
-) -> Example:
-    """The two crops of a pair of frames (exemplar, search), each by one warp of the raw frame.
-
-    Mirroring and loss of colour change what the target is, so they befall both crops; blur, contrast and brightness
-    change from frame to frame, so they befall the search image alone. All are off by default. What lies outside a frame
-    has the mean colour of the exemplar's frame in both crops, as in tracking (from SiamFC++).
-    """
-    matrices = [
-        exemplar_matrix(boxes[0], network.exemplar_size, context),
-        search_matrix(boxes[1], network, training, context, rng),
-    ]
-    sizes = (network.exemplar_size, network.search_size)
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The (2, 3) matrices that cut exemplar and search image from their frames; mirroring befalls both or none."""
+    exemplar = exemplar_matrix(boxes[0], network.exemplar_size, context)
+    search = search_matrix(boxes[1], network, training, context, rng)
     if rng.random() < training.flip:
-        matrices = [mirrored(matrix, size) for matrix, size in zip(matrices, sizes, strict=True)]
-    fill = mean_color(images[0])
-    crops = [cut(image, matrix, size, fill) for image, matrix, size in zip(images, matrices, sizes, strict=True)]
+        return mirrored(exemplar, network.exemplar_size), mirrored(search, network.search_size)
+    return exemplar, search
+
+
+def crops(
+    images: tuple[Image, Image], cuts: tuple[NDArray[np.float64], NDArray[np.float64]], network: Network
+) -> tuple[Image, Image]:
+    """Exemplar and search image (RGB), each by one warp of the raw frame (BGR).
+
+    What lies outside a frame has the mean colour of the exemplar's frame in both, as in tracking (from SiamFC++).
+    """
+    sizes = (network.exemplar_size, network.search_size)
+    inside = all(_inside(image, matrix, size) for image, matrix, size in zip(images, cuts, sizes, strict=True))
+    fill = (0.0, 0.0, 0.0) if inside else mean_color(images[0])
+    exemplar, search = (cut(image, matrix, size, fill) for image, matrix, size in zip(images, cuts, sizes, strict=True))
+    return _rgb(exemplar), _rgb(search)
+
+
+def reduction(path: Path, matrix: NDArray[np.float64]) -> int:
+    """By how much a frame can be reduced while it is decoded, so that a crop still has no more pixels than it.
+
+    Only JPEG decoders save time by it. The decoder takes means where the warp would skip pixels.
+    """
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+    return next(factor for factor in (8, 4, 2, 1) if factor == 1 or (jpeg and scale * factor <= 1))
+
+
+def reduced(matrix: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """The matrix of the same crop, from a frame whose pixels are the means of factor x factor pixels."""
+    result = matrix.copy()
+    result[:, 2] += matrix[:, :2].sum(axis=1) * (factor - 1) / 2
+    result[:, :2] *= factor
+    return result
+
+
+def recolored(pair: tuple[Image, Image], training: Training, rng: np.random.Generator) -> tuple[Image, Image]:
+    """The pair with its colours changed at random; all is off by default.
+
+    Loss of colour changes what the target is, so it befalls both crops; blur, contrast and brightness change from frame
+    to frame, so they befall the search image alone.
+    """
+    exemplar, search = pair
     if rng.random() < training.grayscale:
-        crops = [
-            np.repeat(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.uint8) for crop in crops
-        ]
-    search = crops[1]
+        exemplar, search = _gray(exemplar), _gray(search)
     if rng.random() < training.blur:
         search = _motion_blur(search, rng)
     if training.color_jitter:
         search = _recolor(search, training.color_jitter, rng)
-    return Example(crops[0], search, transform(matrices[1], boxes[1]).astype(np.float32), positive)
+    return exemplar, search
+
+
+def _inside(image: Image, matrix: NDArray[np.float64], size: int) -> bool:
+    """Whether a crop shows nothing outside its frame."""
+    points = np.array([[0.0, 0.0], [size - 1.0, size - 1.0]]) - matrix[:, 2]
+    found = points @ np.linalg.inv(matrix[:, :2]).T
+    return bool((found >= 0).all() and (found <= (image.shape[1] - 1, image.shape[0] - 1)).all())
+
+
+def _rgb(crop: Image) -> Image:
+    converted: Image = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB, dst=crop)  # type: ignore[assignment]
+    return converted
+
+
+def _gray(crop: Image) -> Image:
+    return np.repeat(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.uint8)
 
 
 def _motion_blur(image: Image, rng: np.random.Generator) -> Image:

@@ -30,9 +30,9 @@ def data(pools: tuple[Pool, ...]) -> dict[str, Any]:
     return {
         pool.name: {
             "share": pool.share,
-            "sequences": len(pool.sequences),
-            "frames": sum(len(frames) for frames in pool.frames),
-            "left_out": dict(pool.left_out),
+            "sequences": len(pool.index),
+            "frames": len(pool.index.frame),
+            "left_out": pool.index.left_out,
         }
         for pool in pools
     }

@@ -1,4 +1,8 @@
-"""Where an interrupted training stands: one file that only the same settings continue."""
+"""Where an interrupted training stands: one file that only the same settings continue.
+
+A checkpoint of other settings is never continued nor lost: it is put aside under a name made of its settings, and is
+taken up again when they return.
+"""
 
 import pickle
 import sys
@@ -8,17 +12,29 @@ from typing import Any
 
 import torch
 
+from siamrcr.errors import InputError
 from siamrcr.files import atomic, settings_hash
 
 
 def save(path: Path, identity: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-    """Write the state (tensors and plain values) and the settings it belongs to, whole or not at all."""
-    with atomic(path) as temporary:
-        torch.save({"hash": settings_hash(identity), "identity": dict(identity), "state": dict(state)}, temporary)
+    """Write the state (tensors and plain values) and the settings it belongs to, whole or not at all.
+
+    Raises InputError where it cannot be written; the checkpoint before it is still there.
+    """
+    try:
+        with atomic(path) as temporary:
+            torch.save({"hash": settings_hash(identity), "identity": dict(identity), "state": dict(state)}, temporary)
+    except (OSError, RuntimeError) as error:  # PyTorch's writer tells a full disk by a RuntimeError
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise InputError(f"{path}: the checkpoint cannot be written ({reason}): make room and continue") from None
 
 
 def load(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     """The state that `save` wrote, on the CPU; None where there is none or, with a message, where settings changed."""
+    wanted = settings_hash(identity)
+    aside = _aside(path, wanted)
+    if not path.exists() and aside.exists():
+        aside.replace(path)
     if not path.exists():
         return None
     try:
@@ -27,11 +43,20 @@ def load(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError):
         print(f"{path}: not a readable checkpoint: training starts over", file=sys.stderr)
         return None
-    if stored.get("hash") != settings_hash(identity):
-        changes = "; ".join(_changes(known, identity)) or "its settings"
-        print(f"{path}: another training's checkpoint ({changes}): training starts over", file=sys.stderr)
-        return None
-    return dict(state)
+    found = stored.get("hash", "")
+    if found == wanted:
+        return dict(state)
+    kept = _aside(path, found)
+    path.replace(kept)
+    changes = "; ".join(_changes(known, identity)) or "its settings"
+    follows = "that of these settings continues" if aside.exists() else "training starts over"
+    print(f"{path}: another training's checkpoint ({changes}): kept as {kept.name}; {follows}", file=sys.stderr)
+    return load(path, identity)
+
+
+def _aside(path: Path, settings: str) -> Path:
+    """Where the checkpoint of settings with a hash waits while others train."""
+    return path.with_name(f"{path.name.removesuffix('.checkpoint.pt')}.{settings[:12]}.checkpoint.pt")
 
 
 def _changes(old: Any, new: Any, place: str = "") -> Iterator[str]:

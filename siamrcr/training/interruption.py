@@ -22,11 +22,6 @@ class Interruption:
     ) -> None:
         self._restore()
 
-    @property
-    def status(self) -> int:
-        """The exit status that shells give to a process ended by this signal."""
-        return 128 + self.signal
-
     def _note(self, number: int, _: FrameType | None) -> None:
         self.signal = number
         self._restore()

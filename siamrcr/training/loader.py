@@ -12,13 +12,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from siamrcr.config import Model
+from siamrcr.datasets.sequence import decode
 from siamrcr.errors import InputError
-from siamrcr.training.augment import Example, example
+from siamrcr.training import augment
+from siamrcr.training.augment import Example
 from siamrcr.training.interruption import SIGNALS
-from siamrcr.training.pairs import Pool, generator, sample
+from siamrcr.training.pairs import Pair, Pool, generator, sample
+from siamrcr.training.processes import Processes
 
 # Seconds that a loader process outlives a signal to end.
 GRACE = 20
+# Pairs drawn in place of one that cannot be read; more in a row are no accident.
+ATTEMPTS = 10
 
 
 class Batch(NamedTuple):
@@ -41,7 +46,7 @@ class Batch(NamedTuple):
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
 
 
-class Examples(Dataset[Example]):
+class Examples(Dataset[tuple[Example, list[str]]]):
     """Every pair of a training, by its position in the whole run."""
 
     def __init__(self, pools: tuple[Pool, ...], settings: Model, seed: int) -> None:
@@ -51,33 +56,54 @@ class Examples(Dataset[Example]):
     def __len__(self) -> int:
         return self.epoch_pairs * self.settings.training.epochs
 
-    def __getitem__(self, position: int) -> Example:
+    def __getitem__(self, position: int) -> tuple[Example, list[str]]:
+        """An example, and what was wrong with each pair that was drawn before it and could not be read.
+
+        Raises InputError where ATTEMPTS pairs in a row cannot be read.
+        """
         epoch, number = divmod(position, self.epoch_pairs)
-        rng = generator(self.seed, epoch, number)
-        settings = self.settings
-        pair = sample(self.pools, settings.training, rng)
-        images = (pair.exemplar.sequence.image(pair.exemplar.number), pair.search.sequence.image(pair.search.number))
-        return example(
-            images,
-            (pair.exemplar.box, pair.search.box),
-            pair.positive,
-            settings.network,
-            settings.training,
-            settings.tracking.context,
-            rng,
+        unreadable: list[str] = []
+        while len(unreadable) < ATTEMPTS:
+            rng = generator(self.seed, epoch, number, attempt=len(unreadable))
+            try:
+                return self._example(sample(self.pools, self.settings.training, rng), rng), unreadable
+            except InputError as error:
+                unreadable.append(str(error))
+        raise InputError(unreadable[-1])
+
+    def _example(self, pair: Pair, rng: np.random.Generator) -> Example:
+        network, training = self.settings.network, self.settings.training
+        frames = (pair.exemplar, pair.search)
+        cuts = augment.matrices(
+            (pair.exemplar.box, pair.search.box), network, training, self.settings.tracking.context, rng
         )
+        factors = [
+            augment.reduction(frame.path, matrix) if training.reduced_decoding else 1
+            for frame, matrix in zip(frames, cuts, strict=True)
+        ]
+        images = [decode(frame.path, factor) for frame, factor in zip(frames, factors, strict=True)]
+        exemplar, search = (augment.reduced(matrix, factor) for matrix, factor in zip(cuts, factors, strict=True))
+        crops = augment.crops((images[0], images[1]), (exemplar, search), network)
+        truth = augment.transform(cuts[1], pair.search.box).astype(np.float32)
+        return Example(*augment.recolored(crops, training, rng), truth, pair.positive)
 
 
-def batches(examples: Examples, first: int, pinned: bool) -> Generator[Batch]:
-    """The batches of the iterations from `first` to the last; the number of loader processes never changes them.
+def batches(
+    examples: Examples, first: int, pinned: bool, processes: Processes | None = None
+) -> Generator[tuple[Batch, list[str]]]:
+    """The batches of the iterations from `first` to the last, each with what was wrong with the pairs that it replaces.
 
-    Raises InputError naming the file where a frame cannot be read.
+    Of several training processes each gets its part of every batch. The number of loader processes
+    never changes them. Raises InputError naming a file where too many cannot be read.
     """
-    training = examples.settings.training
+    training, processes = examples.settings.training, processes or Processes()
+    part = processes.part(training.batch_size)
     loader = DataLoader(
         examples,
-        batch_size=training.batch_size,
-        sampler=range(first * training.batch_size, len(examples)),
+        batch_sampler=[
+            list(range(start + processes.rank * part, start + (processes.rank + 1) * part))
+            for start in range(first * training.batch_size, len(examples), training.batch_size)
+        ],
         num_workers=training.workers,
         collate_fn=collate,
         worker_init_fn=_start_worker,
@@ -97,11 +123,11 @@ def batches(examples: Examples, first: int, pinned: bool) -> Generator[Batch]:
         raise InputError(line.removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")) from None
 
 
-def collate(examples: list[Example]) -> Batch:
+def collate(examples: list[tuple[Example, list[str]]]) -> tuple[Batch, list[str]]:
     """Stack examples."""
-    exemplars, searches, boxes, positive = zip(*examples, strict=True)
+    exemplars, searches, boxes, positive = zip(*(one for one, _ in examples), strict=True)
     exemplar, search, box = (torch.from_numpy(np.stack(arrays)) for arrays in (exemplars, searches, boxes))
-    return Batch(exemplar, search, box, torch.tensor(positive))
+    return Batch(exemplar, search, box, torch.tensor(positive)), [line for _, lines in examples for line in lines]
 
 
 def _start_worker(_: int) -> None:

@@ -31,13 +31,13 @@ def prepare(model: SiamRCR, settings: Training, iteration: int) -> None:
     """Put the model into training mode as the iteration asks.
 
     A frozen backbone keeps its parameters and, with `backbone_batch_norm` eval, its running statistics too; once thawed
-    it is trained like the rest, as in SiamRPN++.
+    it is trained like the rest, as in SiamRPN++, or with `always_eval` but for the statistics.
     """
     frozen = is_frozen(settings, iteration)
     model.train()
     for parameter in model.backbone.parameters():
         parameter.requires_grad_(not frozen)
-    if frozen and settings.backbone_batch_norm == "eval":
+    if settings.backbone_batch_norm == "always_eval" or (frozen and settings.backbone_batch_norm == "eval"):
         for module in model.backbone.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()

@@ -1,9 +1,14 @@
 """The training sets of a run."""
 
+import os
+from functools import partial
+from pathlib import Path
+
 from siamrcr import datasets
 from siamrcr.config import Run, Training
 from siamrcr.errors import InputError
-from siamrcr.training.pairs import Pool, check, pool
+from siamrcr.training.index import opened
+from siamrcr.training.pairs import Pool, check
 
 
 def pools(run: Run, settings: Training) -> tuple[Pool, ...]:
@@ -11,10 +16,18 @@ def pools(run: Run, settings: Training) -> tuple[Pool, ...]:
     total = sum(settings.datasets.values())
     found = []
     for name, share in settings.datasets.items():
-        folder = run.training_root(name)
-        if not folder.is_dir():
+        root = run.training_root(name)
+        if not root.is_dir():
             remedy = f"siamrcr mini {name}" if run.source == "mini" else f"siamrcr download {name}"
-            raise InputError(f"{folder}: training set {name} is not there: run `{remedy}` or set training_roots.{name}")
-        found.append(pool(name, share / total, datasets.load(f"{name}-train", folder), settings))
+            raise InputError(f"{root}: training set {name} is not there: run `{remedy}` or set training_roots.{name}")
+        read = partial(datasets.load, f"{name}-train", root)
+        found.append(Pool(name, share / total, opened(_home(run), f"{name}-train", root, settings, read)))
     check(tuple(found), settings)
     return tuple(found)
+
+
+def _home(run: Run) -> Path:
+    """Where indices are kept: beside the datasets, which runs share, or with the results where that is read-only."""
+    folder = run.data / run.source / "index"
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    return folder if os.access(nearest, os.W_OK) else run.folder / "index"

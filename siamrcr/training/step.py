@@ -1,16 +1,19 @@
 """One optimiser step, and everything it changes."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from siamrcr import losses
 from siamrcr.config import Model
-from siamrcr.model import SiamRCR
+from siamrcr.model import Maps, SiamRCR
 from siamrcr.training import schedule
 from siamrcr.training.loader import Batch
+from siamrcr.training.processes import Processes
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -18,23 +21,28 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 class Step:
     """The network, its optimiser, and how they take a batch."""
 
-    def __init__(self, settings: Model, device: torch.device) -> None:
+    def __init__(self, settings: Model, device: torch.device, processes: Processes | None = None) -> None:
         """Raises InputError where the backbone or its weights are not to be had."""
-        self.settings, self.device = settings, device
+        self.settings, self.device, self.processes = settings, device, processes or Processes()
         self.layout = torch.channels_last if settings.training.channels_last else torch.contiguous_format
         self.model = SiamRCR(settings.network).to(device).to(memory_format=self.layout)
         self.optimizer = schedule.optimizer(self.model, settings.training)
         self.precision = PRECISIONS[settings.training.precision]
         # Half precision alone lacks the range for small gradients.
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
+        self._parallel: DistributedDataParallel | None = None
+        self._frozen: bool | None = None
 
     def __call__(self, batch: Batch, iteration: int) -> Tensor:
-        """Learn from a batch; the losses (4,) float64: total, classification, regression, localization.
+        """Learn from this process's part of a batch.
+
+        Gives the losses (4,) float64 of the whole batch: total, classification, regression, localization.
 
         Raises FloatingPointError, leaving the parameters as they were, where the loss or its gradient is not finite.
         """
         training = self.settings.training
         schedule.prepare(self.model, training, iteration)
+        self._join(schedule.is_frozen(training, iteration))
         schedule.set_rate(self.optimizer, schedule.learning_rate(training, iteration))
         self.optimizer.zero_grad(set_to_none=True)
         values = self._accumulate(batch.to(self.device))
@@ -47,6 +55,12 @@ class Step:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return values
+
+    @torch.no_grad()
+    def predict(self, batch: Batch) -> Maps:
+        """The network's answer to a batch, in evaluation mode; the next step puts it back into training mode."""
+        self.model.eval()
+        return self.model(self._images(batch.exemplar.to(self.device)), self._images(batch.search.to(self.device)))
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
@@ -69,23 +83,35 @@ class Step:
         if self.device.type == "cuda" and "cuda" in state["generators"]:
             torch.cuda.set_rng_state(state["generators"]["cuda"], self.device)
 
-    def _accumulate(self, batch: Batch) -> Tensor:
-        """Gradients of a whole batch, a micro-batch at a time, and its losses (4,).
+    def _join(self, frozen: bool) -> None:
+        """Have the gradients of several processes added up.
 
-        N_pos is the whole batch's, so that the parts add up to it.
+        What does so waits for the gradients of what was trainable when it was made, so it is made again at the thaw.
         """
-        network, loss, training = self.settings.network, self.settings.loss, self.settings.training
-        label = losses.labels(batch.boxes, network, loss, batch.positive)
-        n_pos = losses.count_positives(label)
+        if self.processes.size > 1 and (self._parallel is None or frozen != self._frozen):
+            self._parallel, self._frozen = DistributedDataParallel(self.model), frozen
+
+    def _accumulate(self, batch: Batch) -> Tensor:
+        """Gradients of this process's part, a micro-batch at a time, and the losses (4,) of the whole batch.
+
+        N_pos is the whole batch's, so that the parts of all processes add up to it.
+        """
+        settings = self.settings
+        label = losses.labels(batch.boxes, settings.network, settings.loss, batch.positive)
+        n_pos = self.processes.sum(losses.count_positives(label)).clamp(min=1)
         sums = torch.zeros(4, dtype=torch.float64, device=self.device)
-        size = training.micro_batch or len(batch.boxes)
-        for exemplar, search, boxes, positive in zip(*(tensor.split(size) for tensor in batch), strict=True):
-            with torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32):
-                maps = self.model(self._images(exemplar), self._images(search))
-            terms = losses.total(maps, boxes, positive, network, loss, n_pos)
-            self.scaler.scale(terms.total).backward()
+        parts = list(zip(*(tensor.split(settings.training.micro_batch or len(label)) for tensor in batch), strict=True))
+        for number, (exemplar, search, boxes, positive) in enumerate(parts, start=1):
+            # Gradients travel between processes once a batch.
+            last = number == len(parts)
+            with nullcontext() if self._parallel is None or last else self._parallel.no_sync():
+                with torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32):
+                    maps = (self._parallel or self.model)(self._images(exemplar), self._images(search))
+                terms = losses.total(maps, boxes, positive, settings.network, settings.loss, n_pos)
+                # The processes' gradients are averaged, and must add up.
+                self.scaler.scale(terms.total * self.processes.size).backward()
             sums += torch.stack(terms[:4]).detach()
-        return sums.cpu()
+        return self.processes.sum(sums).cpu()
 
     def _images(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) float32 of (B, H, W, 3) uint8."""
