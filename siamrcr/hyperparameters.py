@@ -38,8 +38,7 @@ class Network(Settings):
     localization_from: Literal["regression", "classification"] = "regression"  # Section 3.3; the other is SiamFC++'s
     box_form: Literal["center", "ltrb"] = "center"  # Section 3.2; `ltrb` is SiamFC++'s
     size_transform: Literal["exp", "softplus"] = "exp"  # not in the paper; from SiamFC++
-    # Not in the paper; of neck and head. Groups of 32 channels do not depend on how a batch is shared out.
-    head_normalization: Literal["batch", "group"] = "batch"
+    head_normalization: Literal["batch", "group"] = "batch"  # not in the paper; of neck and head; groups of 32 channels
     prior: Annotated[float, Field(gt=0, lt=1)] = 0.01  # not in the paper; initial foreground probability, focal loss
 
     @property
@@ -108,8 +107,7 @@ class Training(Settings):
     lr_end: Positive = 1e-4  # Section 4.1
     frozen_epochs: Annotated[float, Field(ge=0)] = 10  # Section 4.1: backbone
     backbone_lr_factor: Annotated[float, Field(ge=0)] = 0.1  # Section 4.1
-    # Not in the paper; eval: stored statistics while frozen, from SiamRPN++; always_eval: thawed, too.
-    backbone_batch_norm: Literal["eval", "train", "always_eval"] = "eval"
+    backbone_batch_norm: Literal["eval", "train", "always_eval"] = "eval"  # not in the paper; eval while frozen
     clip_norm: Annotated[float, Field(ge=0)] = 0  # not in the paper; off in SiamFC++, 10 in SiamRPN++
     max_gap: Count = 100  # not in the paper; from SiamFC++: frames between exemplar and search
     negative_share: Fraction = 0.33  # not in the paper; from SiamFC++: pairs of two different targets

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from siamrcr import config
+from siamrcr import config, hyperparameters
 from siamrcr.errors import InputError
 
 CONFIGURATIONS = Path("workflow/config")
@@ -54,7 +54,7 @@ def test_every_hyper_parameter_names_its_source() -> None:
             line = re.search(rf"^    {name}: .*$", source, re.MULTILINE)
             assert line, name
             assert field.is_required() is False, f"{name} has no default"
-            if name not in {"micro_batch", "channels_last", "workers", "checkpoint_every"}:
+            if name not in {"micro_batch", "channels_last", *hyperparameters.SPEED_ONLY}:
                 assert re.search(r"# (Section|Equations?|Table|Figure|not in the paper)", line[0]), line[0]
 
 

@@ -7,73 +7,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from squares import squares
 
-from siamrcr import config
 from siamrcr.config import Run, Training
-from siamrcr.datasets.images import FrameFiles
-from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
 from siamrcr.model import SiamRCR
-from siamrcr.training import card, checkpoint, schedule, sources
+from siamrcr.training import card, schedule
 from siamrcr.training.loader import Batch
 from siamrcr.training.step import Step
 from siamrcr.training.train import train
 
-TINY = {
-    "network": {
-        "backbone": "tf_efficientnet_lite0",
-        "weights": "random",
-        "stage": 1,
-        "stride": 4,
-        "exemplar_size": 63,
-        "search_size": 95,
-        "exemplar_cells": 4,
-        "channels": 8,
-        "tower_depth": 1,
-        "prior": 0.1,
-    },
-    "training": {
-        "epochs": 3,
-        "pairs_per_epoch": 8,
-        "batch_size": 4,
-        "warmup_epochs": 1,
-        "lr_start": 1e-4,
-        "lr_peak": 0.01,
-        "frozen_epochs": 1,
-        "checkpoint_every": 2,
-    },
-}
-
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    """A run over four short sequences of moving squares, with any setting of training overridden."""
-    random = np.random.default_rng(0)
-    sequences = []
-    (tmp_path / "data/mini/got10k").mkdir(parents=True)
-    for number in range(4):
-        folder = tmp_path / f"data/mini/got10k/{number}"
-        folder.mkdir()
-        frames, boxes = FrameFiles(folder, 1, 6, 8, ".png"), []
-        for index in range(6):
-            image = random.integers(0, 90, (60, 80, 3), dtype=np.uint8)
-            x, y = 10 + 5 * index, 15 + 3 * number
-            image[y : y + 14, x : x + 12] = random.integers(120, 255, 3)
-            cv2.imwrite(str(frames[index]), image)
-            boxes.append([x, y, 12, 14])
-        visible = np.array([True] * 5 + [number > 0])
-        sequences.append(Sequence(f"s{number}", frames, np.array(boxes, dtype=float), visible))
-    monkeypatch.setattr(sources.datasets, "load", lambda *_: sequences)
-
-    def run(name: str = "run", **training: Any) -> Run:
-        places = {"run": name, "data": str(tmp_path / "data"), "results": str(tmp_path), "device": "cpu"}
-        return config.resolve(config.merge(TINY, {**places, "training": training, "models": {"tiny": {}}}))
-
-    return run
+    return squares(tmp_path, monkeypatch)
 
 
 def weights(run: Run, seed: int = 0) -> bytes:
@@ -324,13 +274,6 @@ def test_of_tracking_only_the_crops_context_belongs_to_a_training(
     assert tracking.items() <= about["settings"]["tracking"].items()
 
 
-def test_a_broken_checkpoint_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "x.checkpoint.pt"
-    path.write_bytes(b"half a file")
-    assert checkpoint.load(path, {}) is None
-    assert "not a readable checkpoint" in capsys.readouterr().err
-
-
 def test_a_diverging_training_stops_with_one_line_and_keeps_the_batch(make: Callable[..., Run]) -> None:
     run = make(lr_start=1e30, lr_peak=1e30, clip_norm=0, frozen_epochs=0)
     with pytest.raises(InputError, match="not finite at iteration") as error:
@@ -348,17 +291,6 @@ def test_an_absent_training_set_is_named_with_its_remedy(make: Callable[..., Run
     real = run.model_copy(update={"source": "real"})
     with pytest.raises(InputError, match="`siamrcr download lasot`"):
         train(real, "tiny", 0)
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_an_unreadable_frame_is_named_in_one_line(workers: int, make: Callable[..., Run]) -> None:
-    run = make(workers=workers)
-    for sequence in sources.datasets.load("got10k-train", run.data):
-        for frame in sequence.frames:
-            frame.write_bytes(b"no image")
-    with pytest.raises(InputError, match=r"^\S+\.png: ") as error:
-        train(run, "tiny", 0)
-    assert "\n" not in str(error.value)
 
 
 def test_an_unknown_model_and_an_unknown_device_are_named(make: Callable[..., Run]) -> None:
