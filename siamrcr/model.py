@@ -219,14 +219,16 @@ def load(path: Path, network: Network | None = None) -> SiamRCR:
     if "network" not in about:
         raise InputError(f"{path}: holds no network settings: {remedy}")
     try:
-        network = network or Network.model_validate(about["network"])
+        # A key that the file does not know has its default.
+        own = Network.model_validate(about["network"]).model_dump(mode="json")
     except ValidationError:
         raise InputError(f"{path}: its network settings are not this version's: {remedy}") from None
+    network = network or Network.model_validate(own)
     wanted = network.model_dump(mode="json")
     for key in (k for k in wanted if k not in NOT_ARCHITECTURE):
-        if about["network"].get(key) != wanted[key]:
+        if own[key] != wanted[key]:
             raise InputError(
-                f"{path}: network.{key} is {about['network'].get(key)!r} in the file and {wanted[key]!r} in the "
+                f"{path}: network.{key} is {own[key]!r} in the file and {wanted[key]!r} in the "
                 f"configuration: set it to the file's, or {remedy.removeprefix('give ')}"
             )
     model = SiamRCR(network, pretrained=False)

@@ -4,7 +4,7 @@ A protocol is a generator. It yields `Init` or `Update`, is sent the tracker's `
 knows nothing of networks, so whoever drives it may keep many running at once.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol as Interface
@@ -65,6 +65,8 @@ class Answer:
 
 
 Asking = Generator[Init | Update, Answer, Result]
+# Of a tracker's box (4,) and a ground-truth region, inside the last column and row that count.
+Overlap = Callable[[Array, Array, tuple[float, float]], float]
 
 
 def one_pass(sequence: Sequence) -> Asking:
@@ -77,11 +79,12 @@ def one_pass(sequence: Sequence) -> Asking:
     return record.result()
 
 
-def reset_based(sequence: Sequence, skip: int = SKIP) -> Asking:
+def reset_based(sequence: Sequence, skip: int = SKIP, overlap: Overlap = regions.overlap) -> Asking:
     """Reset-based evaluation: a box without overlap is a failure, and the tracker starts anew `skip` frames later.
 
-    Overlap is VOT's raster overlap inside the image. The tracker starts from the axis-aligned box with the area of the
-    ground truth's polygon. Frames between failure and start are skipped, and so is an end too short for a start.
+    Overlap is VOT's raster overlap inside the image; each toolkit draws boxes its own way, so where a box just touches
+    the target they disagree. The tracker starts from the axis-aligned box with the area of the ground truth's polygon.
+    Frames between failure and start are skipped, and so is an end too short for a start.
     """
     truths = sequence.regions if sequence.regions is not None else tuple(sequence.boxes)
     width, height = sequence.frame_size()
@@ -95,7 +98,7 @@ def reset_based(sequence: Sequence, skip: int = SKIP) -> Asking:
         for frame in range(following, len(sequence)):
             answer = yield Update(frame)
             lost = not np.isfinite(answer.box).all()
-            if lost or regions.overlap(answer.box, truths[frame], (width - 1, height - 1)) <= 0:
+            if lost or overlap(answer.box, truths[frame], (width - 1, height - 1)) <= 0:
                 record.keep(frame, FAILURE, answer)
                 start = frame + skip
                 break
