@@ -33,7 +33,8 @@ def got10k(sequences: list[Sequence], runs: Runs) -> Scores:
     """GOT-10k: AO, SR0.5 and SR0.75 over the frames of all sequences and runs pooled.
 
     As got10k's toolkit, SR0.75 as video_analyst: the first frame and frames whose target is not visible (cover 0) are
-    left out; IoU inside the frame; success is `>`.
+    left out; IoU inside the frame; success is `>`. Raises InputError for a box with a NaN, which leaves the toolkit
+    without an AO.
     """
     rows = []
     for sequence, several in zip(sequences, runs, strict=True):
@@ -41,6 +42,9 @@ def got10k(sequences: list[Sequence], runs: Runs) -> Scores:
         seen = np.ones(len(sequence), dtype=bool) if sequence.cover is None else sequence.cover > 0
         ious = [overlap.clipped_iou(run.boxes[1:], sequence.boxes[1:], size)[seen[1:]] for run in several]
         iou = np.concatenate(ious)
+        if np.isnan(iou).any():
+            line = np.tile(np.flatnonzero(seen[1:]) + 2, len(several))[np.argmax(np.isnan(iou))]
+            raise InputError(f"{sequence.name}: line {line} holds a NaN: GOT-10k has no score for it: track it again")
         sums = [iou.sum(), *overlap.above(iou, np.array([0.5, 0.75])), len(iou)]
         rows.append(np.concatenate([sums, overlap.above(iou, GOT10K_GRID)]))
     table = stack(rows)
@@ -77,7 +81,8 @@ def otb(sequences: list[Sequence], runs: Runs) -> Scores:
 def _otb_run(truth: Array, boxes: Array) -> tuple[Array, Array]:
     """Success (21,) and precision (51,) of one run; coordinates as on disk, from 1."""
     frames = len(truth)
-    boxes = overlap.carried(boxes, np.isnan(boxes).all(axis=1) | (boxes[:, 2:] <= 0).any(axis=1))
+    lost = np.isnan(boxes).all(axis=1) | (boxes[:, 2:] <= 0).any(axis=1)
+    boxes = overlap.carried(boxes, lost & ~np.isnan(truth[: len(boxes)]).any(axis=1))
     boxes = np.concatenate([truth[:1], boxes[1:], np.full((frames - len(boxes), 4), np.nan)])
     valid = (truth > 0).all(axis=1)
     iou = np.where(valid, overlap.inclusive_iou(boxes, truth), -1)
@@ -91,10 +96,12 @@ def lasot(sequences: list[Sequence], runs: Runs) -> Scores:
     As LaSOT's evaluation toolkit: a box with a NaN or without size repeats the one before; the first box is the true
     one and counts; frames where the target is absent miss everywhere, since they stay in the denominator; visible
     frames whose truth is not four positive numbers miss in success and hit in precision; sequences whose whole curve is
-    zero are left out.
+    zero are left out. Raises InputError for a short result, which stops the toolkit.
     """
     rows = []
     for sequence, several in zip(sequences, runs, strict=True):
+        for run in several:
+            check_length(sequence, run, "LaSOT's toolkit")
         truth = sequence.boxes + FROM_ONE
         rows.append(np.mean([_lasot_run(truth, run.boxes + FROM_ONE, sequence.visible) for run in several], axis=0))
     table = stack(rows)
@@ -114,7 +121,8 @@ def lasot(sequences: list[Sequence], runs: Runs) -> Scores:
 def _lasot_run(truth: Array, boxes: Array, visible: overlap.Flags) -> Array:
     """The three curves (21 + 51 + 51,) of one run; coordinates as on disk, from 1."""
     frames = len(truth)
-    boxes = overlap.carried(boxes, np.isnan(boxes).any(axis=1) | (boxes[:, 2:] <= 0).any(axis=1))
+    lost = np.isnan(boxes).any(axis=1) | (boxes[:, 2:] <= 0).any(axis=1)
+    boxes = overlap.carried(boxes, lost & ~np.isnan(truth).any(axis=1))
     boxes[0] = truth[0]
     boxes, truth = boxes[visible], truth[visible]
     valid = (truth > 0).all(axis=1)
@@ -169,6 +177,14 @@ def _over_sequences(x: Array, rates: list[Array]) -> Curve:
     """Mean over sequences, those left out whose whole curve is zero (plotDrawSave of OTB, plot_draw_save of LaSOT)."""
     table = stack(rates)
     return Curve(x, table, np.asarray((table > np.finfo(float).eps).any(axis=1, keepdims=True), dtype=np.float64))
+
+
+def check_length(sequence: Sequence, run: Result, who: str) -> None:
+    """Raise InputError where a run has fewer frames than the sequence, and the rule of `who` needs them all."""
+    if len(run) < len(sequence):
+        raise InputError(
+            f"{sequence.name}: {len(run)} lines for {len(sequence)} frames: {who} needs them all: track it again"
+        )
 
 
 def frame_size(sequence: Sequence) -> tuple[int, int]:

@@ -1,11 +1,11 @@
 """From raw results to the score file: values, standard errors, curves, replicates, attributes."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 
-from analysis import vot
+from analysis import vot, vot_toolkit
 from analysis.conventions import CONVENTIONS
 from analysis.statistics import Scores, resamples, stderr
 from siamrcr.datasets.sequence import Sequence
@@ -30,7 +30,7 @@ DIGITS = 12
 
 def conventions(benchmark: str) -> tuple[str, ...]:
     """The rules that a benchmark can be scored by, the one that papers print first."""
-    return ("published", "matlab7") if benchmark in vot.INTERVALS else tuple(CONVENTIONS[benchmark])
+    return (*get_args(vot.Rule), "vot-toolkit") if benchmark in vot.INTERVALS else tuple(CONVENTIONS[benchmark])
 
 
 def evaluate(
@@ -88,7 +88,8 @@ def evaluate(
         for name, curve in scores.curves.items()
     }
     score["replicates"] = {name: _numbers(each, REPLICATE_DIGITS) for name, each in replicates.items()}
-    score["attributes"] = _attributes(scored, counts, scores, by_tag)
+    # vot-toolkit does not score the frames of a tag apart.
+    score["attributes"] = {} if chosen == "vot-toolkit" else _attributes(scored, counts, scores, by_tag)
     if benchmark in vot.INTERVALS:
         score["eao_interval"] = list(eao_interval or vot.INTERVALS[benchmark])
     return score | {"provenance": provenance()}
@@ -109,8 +110,11 @@ def _measure(
     interval: tuple[int, int] | None,
 ) -> Callable[[str | None], Scores]:
     """Scores over the frames of a tag (VOT), or over all where there is none."""
+    if convention == "vot-toolkit":
+        whole = vot_toolkit.scores(sequences, runs, interval or vot.INTERVALS[benchmark])
+        return lambda _: whole
     if benchmark in vot.INTERVALS:
-        measured = vot.Measured(sequences, runs, "matlab7" if convention == "matlab7" else "published")
+        measured = vot.Measured(sequences, runs, cast(vot.Rule, convention))
         return lambda tag: measured.scores(interval or vot.INTERVALS[benchmark], tag)
     scores = CONVENTIONS[benchmark][convention](sequences, runs)
     return lambda _: scores

@@ -122,7 +122,7 @@ def score_files(run: Run, chosen: Sequence[Entry], benchmark: str) -> list[Path]
 
 def cards(run: Run) -> list[Path]:
     """Cards of the models that the run trains."""
-    trained = [(name, seed) for name, seed in run.trained().values() if run.models[name].checkpoint is None]
+    trained = [(name, seed) for name, seed in run.trained().values() if run.trains(name)]
     return [run.folder / "models" / f"{name}-s{seed}.json" for name, seed in trained]
 
 

@@ -31,9 +31,14 @@ class Curve:
     denominator: Array
 
     def values(self, counts: Array) -> Array:
-        """Curves (R, K) of R resamples given as how often each sequence occurs (R, S); NaN where undefined."""
+        """Curves (R, K) of R resamples given as how often each sequence occurs (R, S); NaN where undefined.
+
+        A NaN numerator leaves the point undefined in every resample that holds its sequence.
+        """
+        unknown = np.isnan(self.numerator)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return (counts @ self.numerator) / (counts @ self.denominator)
+            values = (counts @ np.where(unknown, 0, self.numerator)) / (counts @ self.denominator)
+        return np.where(counts @ unknown > 0, np.nan, values) if unknown.any() else values
 
 
 @dataclass(frozen=True, eq=False)

@@ -82,9 +82,13 @@ def weights(run: Run, tracker: str) -> Path:
     """The weights file of `MODEL-sSEED`: the model's own `checkpoint`, else what training wrote. Raises InputError."""
     model, seed = run.trained()[tracker]
     checkpoint = run.models[model].checkpoint
-    path = checkpoint or run.folder / "models" / f"{tracker}.safetensors"
+    path = run.weights(tracker)
     if not path.is_file():
-        remedy = f"set models.{model}.checkpoint to it" if checkpoint else f"run `siamrcr train {model} --seed {seed}`"
+        remedy = (
+            f"set models.{model}.checkpoint to it"
+            if checkpoint
+            else f"run `siamrcr train {run.models[model].weights_of or model} --seed {seed}`"
+        )
         raise InputError(f"{path}: no such weights file: {remedy}")
     return path
 

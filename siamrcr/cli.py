@@ -7,7 +7,7 @@ another's libraries.
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,34 +113,50 @@ def maps(options: argparse.Namespace) -> None:
     print(collect(run, options.model, options.seed if options.seed is not None else run.model_seeds(options.model)[0]))
 
 
-def pack(options: argparse.Namespace) -> None:
-    """Pack raw results for a benchmark's server."""
-    from siamrcr.results import pack
+def submit(options: argparse.Namespace) -> None:
+    """Pack raw results as a benchmark's server takes them, or say what they lack."""
+    from siamrcr.submission import pack
 
-    pack(options.tracks, options.benchmark, options.archive)
+    pack(_run(options), options.benchmark, options.tracks, options.archive, options.root)
     print(options.archive)
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Score raw results by the benchmark's own rules."""
-    from analysis.scoring import evaluate_tracks, summary
+    from analysis.scoring import evaluate_tracks, summary, tracker_name
     from siamrcr.files import write_json
-    from siamrcr.results import MANIFEST, read_manifest
 
-    tracks: Path = options.tracks.parent if options.tracks.name == MANIFEST else options.tracks
-    manifest = read_manifest(tracks) or {}
+    tracks = _folder(options.tracks)
     score = evaluate_tracks(
         _run(options),
         options.benchmark,
         tracks,
-        tracker=options.tracker or manifest.get("tracker") or tracks.stem,
+        tracker=options.tracker or tracker_name(tracks),
         annotations=options.annotations,
         convention=options.convention,
         subset=options.subset,
+        answer=options.answer,
+        against=_folder(options.against) if options.against else None,
     )
     if options.json:
         write_json(options.json, score)
+    _tell(score["notes"])
+    if "against" in score:
+        _tell(f"{score['against']['tracker']}: {note}" for note in score["against"]["notes"])
     print(summary(score))
+
+
+def compare_rules(options: argparse.Namespace) -> None:
+    """Score raw results by every rule that the benchmark is scored by."""
+    from analysis.rules import compare_rules, table
+    from siamrcr.files import write_json
+
+    tracks = _folder(options.tracks)
+    compared = compare_rules(_run(options), options.benchmark, tracks, options.annotations, options.subset)
+    if options.json:
+        write_json(options.json, compared)
+    _tell(dict.fromkeys(note for row in compared["rules"] for note in row.get("notes", ())))
+    print(table(compared))
 
 
 def table(options: argparse.Namespace) -> None:
@@ -193,6 +209,18 @@ def demo(options: argparse.Namespace) -> None:
     print(demo(options.source, box, tracker, options.out))
 
 
+def _folder(tracks: Path) -> Path:
+    """Raw results, of which the manifest may be named too, as the workflow does."""
+    from siamrcr.results import MANIFEST
+
+    return tracks.parent if tracks.name == MANIFEST else tracks
+
+
+def _tell(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(f"siamrcr: {note}", file=sys.stderr)
+
+
 def _known(name: str, names: Any, kind: str, options: argparse.Namespace) -> None:
     if name not in names:
         raise InputError(f"{options.configfile}: no {kind} {name!r}; known are {', '.join(names)}")
@@ -208,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     def add(verb: Verb, **keywords: Any) -> argparse.ArgumentParser:
         text = (verb.__doc__ or "").strip()
         parser = verbs.add_parser(
-            verb.__name__,
+            verb.__name__.replace("_", "-"),
             help=text.splitlines()[0],
             description=text,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -251,23 +279,39 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", help="a name under models: in the configuration")
     parser.add_argument("--seed", type=int, help="the configuration's first seed where absent")
 
-    parser = add(pack)
+    parser = add(submit)
     parser.add_argument("benchmark", choices=SERVED, metavar="BENCHMARK", help=", ".join(SERVED))
-    parser.add_argument("tracks", type=Path, help="folder of raw results")
+    parser.add_argument("tracks", type=Path, help="folder or zip of raw results, in any toolkit's layout")
     parser.add_argument("archive", type=Path, help="the zip file to write")
-
-    parser = add(evaluate)
-    parser.add_argument("benchmark", choices=BENCHMARKS, metavar="BENCHMARK", help=", ".join(BENCHMARKS))
     parser.add_argument(
-        "tracks", type=Path, help="folder or zip of raw results, as any of the field's toolkits writes them"
+        "--root", type=Path, metavar="DIR", help="the benchmark's folder; the configuration's where absent"
     )
-    parser.add_argument("--annotations", type=Path, metavar="PATH", help="ground truth: dataset folder, zip or JSON")
+
+    def scored(verb: Verb) -> argparse.ArgumentParser:
+        parser = add(verb)
+        parser.add_argument("benchmark", choices=BENCHMARKS, metavar="BENCHMARK", help=", ".join(BENCHMARKS))
+        parser.add_argument(
+            "tracks", type=Path, help="folder or zip of raw results, as any of the field's toolkits writes them"
+        )
+        parser.add_argument(
+            "--annotations", type=Path, metavar="PATH", help="ground truth: dataset folder, zip or JSON"
+        )
+        parser.add_argument(
+            "--subset", action="store_true", help="score the sequences that are there, though some are missing"
+        )
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to this file")
+        return parser
+
+    parser = scored(evaluate)
     parser.add_argument("--convention", metavar="NAME", help="the rule; the one that papers print where absent")
     parser.add_argument("--tracker", metavar="NAME", help="name of the tracker; that of the folder where absent")
     parser.add_argument(
-        "--subset", action="store_true", help="score the sequences that are there, though some are missing"
+        "--answer", type=Path, metavar="FILE", help="what the benchmark's server answered, where it keeps the truth"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to this file")
+    parser.add_argument(
+        "--against", type=Path, metavar="OTHER", help="another tracker's raw results: print the paired differences"
+    )
+    scored(compare_rules)
 
     parser = add(table)
     parser.add_argument("name", nargs="*", help="all where absent")

@@ -37,6 +37,7 @@ class Model(Settings):
     benchmarks: tuple[BenchmarkName, ...] = ()
     seeds: tuple[int, ...] | None = None  # the run's where absent
     checkpoint: Path | None = None  # a user's own weights in place of training
+    weights_of: str = ""  # another model, whose trained weights this one only tracks with
     network: Network = Network()
     loss: Loss = Loss()
     training: Training = Training()
@@ -80,7 +81,7 @@ class Benchmark(Settings):
     annotations: Path | None = None  # ground truth kept apart from the frames (what a server would hold)
     convention: str | None = None  # the rule that scores it; the one that papers print where absent
     eao_interval: tuple[int, int] | None = None  # VOT; the official one where absent
-    answers: dict[str, Path] = {}  # tracker -> the server's answer, a JSON file of metrics
+    answers: dict[str, Path] = {}  # tracker -> file with the server's answer, as --answer takes it
 
 
 class Mini(Settings):
@@ -140,6 +141,13 @@ class Run(Settings):
                 raise ValueError(
                     f"analysis names model {name!r}, which is not under models:{_suggestion(name, self.models)}"
                 )
+        for name, model in self.models.items():
+            other = self.models.get(model.weights_of)
+            if model.weights_of and (other is None or other.weights_of or model.checkpoint or model.seeds):
+                raise ValueError(
+                    f"models.{name}.weights_of: name a model that is trained itself, without `checkpoint` and `seeds`"
+                    f" beside it, not {model.weights_of!r}"
+                )
         return self
 
     @property
@@ -154,11 +162,22 @@ class Run(Settings):
 
     def model_seeds(self, model: str) -> tuple[int, ...]:
         """The seeds with which a model is trained."""
-        return self.models[model].seeds or self.seeds
+        chosen = self.models[model]
+        return self.models[chosen.weights_of].seeds or self.seeds if chosen.weights_of else chosen.seeds or self.seeds
+
+    def trains(self, model: str) -> bool:
+        """Whether a model is trained here, and not just tracked with weights from elsewhere."""
+        return not self.models[model].checkpoint and not self.models[model].weights_of
 
     def trained(self) -> dict[str, tuple[str, int]]:
         """Tracker id -> (model, seed) of every trained model."""
         return {f"{m}-s{s}": (m, s) for m in self.models for s in self.model_seeds(m)}
+
+    def weights(self, tracker: str) -> Path:
+        """Weights file of a trained model's tracker: its `checkpoint`, else what training wrote."""
+        model, seed = self.trained()[tracker]
+        own = self.models[model].checkpoint
+        return own or self.folder / "models" / f"{self.models[model].weights_of or model}-s{seed}.safetensors"
 
     def tracker_label(self, tracker: str) -> str:
         """What a table calls the tracker."""

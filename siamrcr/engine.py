@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from siamrcr import baselines, datasets, layouts, results
+from siamrcr import baselines, bundles, datasets, layouts, results
 from siamrcr.config import Run
 from siamrcr.crops import Image
 from siamrcr.datasets.sequence import Sequence
@@ -151,7 +151,8 @@ def _refuse_foreign(folder: Path, benchmark: str, sequences: list[Sequence]) -> 
     """Raise InputError where raw results are in the folder, under any toolkit's name, and the stamp is not."""
     if (folder / STAMP).is_file() or not folder.is_dir():
         return
-    if layouts.index(layouts.Folder(folder).names(), benchmark, [sequence.name for sequence in sequences]):
+    names = [sequence.name for sequence in sequences]
+    if layouts.index(bundles.Folder(folder).names(), benchmark, names, folder):
         raise InputError(
             f"{folder}: holds raw results of {benchmark} that were not made here ({STAMP} is missing): choose another "
             f"folder for the results (--out) or remove this one"

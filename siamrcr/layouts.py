@@ -1,70 +1,13 @@
 """Where raw results lie: the layouts that we write, and those of other toolkits that we read (folder or zip)."""
 
 import re
-import zipfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from pathlib import PurePosixPath
 
+from siamrcr.bundles import hidden
 from siamrcr.datasets import names
 from siamrcr.errors import InputError
-
-
-class Source(Protocol):
-    """Files to read."""
-
-    def names(self) -> list[str]:
-        """Paths of all files, relative, with forward slashes, sorted."""
-
-    def read(self, name: str) -> bytes:
-        """Content of one file."""
-
-
-class Folder:
-    """A folder as a source."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def names(self) -> list[str]:
-        """Paths of all files, relative, with forward slashes, sorted."""
-        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
-
-    def read(self, name: str) -> bytes:
-        """Content of one file."""
-        return (self.path / name).read_bytes()
-
-
-class Archive:
-    """An open zip file as a source."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self.archive = archive
-
-    def names(self) -> list[str]:
-        """Paths of all files, with forward slashes, sorted."""
-        return sorted(name for name in self.archive.namelist() if not name.endswith("/"))
-
-    def read(self, name: str) -> bytes:
-        """Content of one file."""
-        return self.archive.read(name)
-
-
-@contextmanager
-def source(path: Path) -> Iterator[Source]:
-    """A folder or zip file to read from. Raises InputError where it is neither."""
-    if path.is_dir():
-        yield Folder(path)
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield Archive(archive)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such folder or zip file of raw results") from None
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: neither a folder nor a readable zip file of raw results ({error})") from None
 
 
 @dataclass
@@ -113,70 +56,146 @@ def times_file(benchmark: str, sequence: str, repetition: int) -> str:
     return str(PurePosixPath(name).parent / f"{sequence}_time.txt")
 
 
-def hidden(path: str) -> bool:
-    """Whether a file is no result: a temporary one of a run that was killed, or one that an operating system left."""
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(path).parts)
-
-
 KIND = re.compile(r"(.+)_(time|times|confidence)")
 REPETITION = re.compile(r"(.+)_(\d{3})")
+# Files of boxes: text; of VOT's Python toolkit; of OTB's MATLAB and Python toolkits.
+SUFFIXES = {"vot2018": (".txt", ".bin"), "vot2019": (".txt", ".bin"), "otb2015": (".txt", ".mat", ".json")}
+# Folders between a tracker's own and its files, beside one named as the sequence.
+INNER = ("baseline", "times", "time")
 
 
-def index(found: Iterable[str], benchmark: str, sequences: Iterable[str]) -> dict[str, Index]:
+@dataclass(frozen=True)
+class _Entry:
+    """A file of a sequence; `tracker` is its tracker's folder, `what` empty for boxes, else a kind."""
+
+    path: str
+    tracker: str
+    sequence: str
+    repetition: int | None
+    what: str
+
+
+def index(found: Iterable[str], benchmark: str, sequences: Iterable[str], origin: object) -> dict[str, Index]:
     """The files that belong to the sequences, in whatever folders and under whatever toolkit's name.
 
-    Raises InputError where two files claim the same run.
+    Folders beside each other that differ in a number of three digits alone, as pytracking names its runs, are one
+    tracker's repetitions. Raises InputError naming `origin`, where the files were found, if there are several trackers
+    or two files claim the same run.
     """
     wanted = {names.canonical(benchmark, name): name for name in sequences}
+    paths = relevant(found, benchmark)
+    entries = [entry for path in paths if (entry := _parse(path, benchmark, wanted))]
+    if benchmark == "trackingnet":
+        entries = _as_devkit(entries, paths, wanted)
+    numbers = _runs(sorted({entry.tracker for entry in entries if not entry.what}), origin)
     table: dict[str, Index] = {}
-    for path in _relevant(found, benchmark):
-        parsed = _parse(path, benchmark, wanted)
-        if parsed is None:
-            continue
-        sequence, repetition, what = parsed
-        entry = table.setdefault(sequence, Index())
-        if what.startswith("time") and repetition is None:
-            entry.shared_times = path
-            continue
-        files = entry.runs.setdefault(repetition or 1, Files())
-        if what.startswith("time"):
-            files.times = (path, 0)
-        elif what == "confidence":
-            files.confidence = path
-        elif files.boxes:
-            raise InputError(f"{path} and {files.boxes} are both {sequence}: give the folder of one tracker")
-        else:
-            files.boxes = path
-    for entry in table.values():
-        entry.runs = {number: files for number, files in sorted(entry.runs.items()) if files.boxes}
-        for number, files in entry.runs.items():
-            if files.times is None and entry.shared_times:
-                files.times = (entry.shared_times, number - 1)
-    return {sequence: entry for sequence, entry in table.items() if entry.runs}
+    for entry in entries:
+        number = numbers.get(entry.tracker, 1)
+        # pytracking's runs have a folder each, and so no number in their names.
+        own = number if len(numbers) > 1 else entry.repetition
+        _add(table.setdefault(entry.sequence, Index()), entry, own, origin)
+    for one in table.values():
+        one.runs = {number: files for number, files in sorted(one.runs.items()) if files.boxes}
+        for number, files in one.runs.items():
+            if files.times is None and one.shared_times:
+                files.times = (one.shared_times, number - 1)
+    return {sequence: one for sequence, one in table.items() if one.runs}
 
 
-def _relevant(found: Iterable[str], benchmark: str) -> list[str]:
-    """Text and value files, without what an operating system leaves, and of a VOT tracker the baseline experiment."""
-    paths = [path for path in found if path.endswith((".txt", ".value"))]
-    paths = [path for path in paths if not hidden(path)]
+def relevant(found: Iterable[str], benchmark: str) -> list[str]:
+    """Files that may be results, without what an operating system leaves, and of a VOT tracker the baseline."""
+    suffixes = (*SUFFIXES.get(benchmark, (".txt",)), ".value")
+    paths = [path for path in found if path.endswith(suffixes) and not hidden(path)]
+    # Of a text and a binary file vot-toolkit, too, reads the text.
+    texts = {path.removesuffix(".txt") for path in paths if path.endswith(".txt")}
+    paths = [path for path in paths if not (path.endswith(".bin") and path.removesuffix(".bin") in texts)]
     baseline = [path for path in paths if "baseline" in PurePosixPath(path).parts]
     return baseline if baseline and benchmark.startswith("vot") else paths
 
 
-def _parse(path: str, benchmark: str, wanted: dict[str, str]) -> tuple[str, int | None, str] | None:
-    """Sequence, repetition (None where the name has none) and kind of a file; None where it is no sequence's.
+def strangers(found: Iterable[str], benchmark: str, sequences: Iterable[str]) -> list[str]:
+    """Files that may be results, of none of the sequences: one of them may be a missing one, misspelt."""
+    wanted = {names.canonical(benchmark, name): name for name in sequences}
+    paths = [path for path in relevant(found, benchmark) if not path.endswith((".value", ".json"))]
+    return [
+        path for path in paths if not KIND.fullmatch(PurePosixPath(path).stem) and not _parse(path, benchmark, wanted)
+    ]
+
+
+def _add(index: Index, entry: _Entry, repetition: int | None, origin: object) -> None:
+    if entry.what.startswith("time") and repetition is None:
+        index.shared_times = entry.path
+        return
+    files = index.runs.setdefault(repetition or 1, Files())
+    if entry.what.startswith("time"):
+        files.times = (entry.path, 0)
+    elif entry.what == "confidence":
+        files.confidence = entry.path
+    elif files.boxes:
+        raise InputError(f"{origin}: {entry.path} and {files.boxes} are both {entry.sequence}: keep one of them")
+    else:
+        files.boxes = entry.path
+
+
+def _runs(trackers: list[str], origin: object) -> dict[str, int]:
+    """Folder of a tracker -> number of the run (from 1) that it holds. Raises InputError where there are several."""
+    stems = {REPETITION.sub(r"\1", tracker) for tracker in trackers if REPETITION.fullmatch(tracker)}
+    if len(trackers) > 1 and (len(stems) != 1 or not all(map(REPETITION.fullmatch, trackers))):
+        shown = ", ".join(tracker or "." for tracker in trackers[:4]) + (", ..." if len(trackers) > 4 else "")
+        raise InputError(
+            f"{origin}: holds results of {len(trackers)} trackers ({shown}): give one of them, in a folder of its own"
+        )
+    return {tracker: number for number, tracker in enumerate(trackers, start=1)}
+
+
+def _parse(path: str, benchmark: str, wanted: dict[str, str]) -> _Entry | None:
+    """What a file is, from its name; None where it is no sequence's.
 
     A sequence's own name may end as a repetition's or a kind's does, so the longest name comes first.
     """
-    name = PurePosixPath(path).stem
-    readings = [(name, "")] if path.endswith(".txt") else []
+    name, suffix = PurePosixPath(path).stem, PurePosixPath(path).suffix
+    if suffix == ".mat":
+        return _matlab(path, name, benchmark, wanted)
+    readings = [] if suffix == ".value" else [(name, "")]
     kind = KIND.fullmatch(name)
-    if kind:
+    if kind and suffix in (".txt", ".value"):
         readings.append((kind[1], kind[2]))
     for rest, what in readings:
         number = REPETITION.fullmatch(rest)
         for sequence, repetition in ((rest, None), (number[1], int(number[2])) if number else ("", None)):
             known = wanted.get(names.canonical(benchmark, sequence)) if sequence else None
             if known:
-                return known, repetition, what
+                return _Entry(path, _tracker(path, benchmark, known), known, repetition, what)
     return None
+
+
+def _matlab(path: str, name: str, benchmark: str, wanted: dict[str, str]) -> _Entry | None:
+    """OTB's MATLAB toolkit writes <sequence>_<tracker>.mat, all trackers in one folder."""
+    for cut in [len(name), *(match.start() for match in reversed(list(re.finditer("_", name))))]:
+        known = wanted.get(names.canonical(benchmark, name[:cut]))
+        if known:
+            return _Entry(path, str(PurePosixPath(path).parent / name[cut + 1 :]), known, None, "")
+    return None
+
+
+def _tracker(path: str, benchmark: str, sequence: str) -> str:
+    """A file's folder, without those that its toolkit makes below a tracker's own."""
+    parts = list(PurePosixPath(path).parent.parts)
+    inner = {sequence.rpartition("-")[0]} if benchmark == "lasot" else set()
+    for known in ({sequence}, inner, set(INNER)):
+        if parts and (parts[-1] in known or names.canonical(benchmark, parts[-1]) in known):
+            parts.pop()
+    return "/".join(parts)
+
+
+def _as_devkit(entries: list[_Entry], paths: list[str], wanted: dict[str, str]) -> list[_Entry]:
+    """TrackingNet's devkit takes the file whose path contains `<id>.txt`, and none where there are several."""
+    present = {entry.sequence for entry in entries if not entry.what}
+    others = [path for path in paths if PurePosixPath(path).stem not in wanted]
+    for name in wanted.values():
+        matches = [path for path in others if f"{name}.txt" in path]
+        if name in present and matches:
+            entries = [entry for entry in entries if entry.sequence != name]
+        elif len(matches) == 1:
+            entries.append(_Entry(matches[0], _tracker(matches[0], "trackingnet", name), name, None, ""))
+    return entries

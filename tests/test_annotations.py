@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from official import BOXES, POLYGON, archive, got10k_sequence, lines, trackingnet_sequence, write
 
-from siamrcr.datasets import load
+from siamrcr.datasets import load, vot
 from siamrcr.errors import InputError
 
 
@@ -105,9 +105,11 @@ def test_pysots_json_of_box_benchmarks_counts_as_the_files_do(tmp_path: Path) ->
 
 def test_wrong_annotations_are_named(tmp_path: Path) -> None:
     wrong = write(tmp_path / "wrong.zip", "no zip")
-    with pytest.raises(InputError, match=r"wrong.zip: not a folder, zip or JSON file"):
+    with pytest.raises(InputError, match=r"wrong.zip: neither a folder nor a readable zip file of ground truth"):
         load("otb2015", None, wrong)
-    with pytest.raises(InputError, match=r"nothing: not a folder, zip or JSON file"):
+    with pytest.raises(
+        InputError, match=r"nothing: no such folder or zip file of ground truth: give the dataset's folder"
+    ):
         load("otb2015", None, tmp_path / "nothing")
     broken = archive(tmp_path / "broken.zip", {"Car4.txt": "1,2,3,4\n1,2,3\n"})
     with pytest.raises(InputError, match=re.escape(f"{broken}/Car4.txt: line 2 is not 4 numbers: '1,2,3'")):
@@ -124,3 +126,72 @@ def test_wrong_annotations_are_named(tmp_path: Path) -> None:
     for text, message in cases.items():
         with pytest.raises(InputError, match=f"a.json: {message}"):
             load("vot2018", None, write(tmp_path / "a.json", text))
+
+
+def test_first_boxes_alone_are_no_ground_truth(tmp_path: Path) -> None:
+    for benchmark, name in (("trackingnet", "a_0"), ("got10k-test", "GOT-10k_Test_000001")):
+        write(tmp_path / benchmark / f"{name}.txt", lines(BOXES[:1]))
+        with pytest.raises(InputError, match=rf"{benchmark}: first boxes alone"):
+            load(benchmark, None, tmp_path / benchmark)
+
+
+def test_a_second_ground_truth_of_a_sequence_is_refused(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        write(tmp_path / folder / "Car4.txt", lines(BOXES))
+    with pytest.raises(InputError, match=r"two/Car4\.txt: a second ground truth of Car4"):
+        load("otb2015", None, tmp_path)
+
+
+def test_ground_truth_inside_archives_of_an_archive_is_named(tmp_path: Path) -> None:
+    nested = archive(tmp_path / "all.zip", {"OTB/Car4.zip": "x"})
+    with pytest.raises(InputError, match=r"all\.zip: no ground truth of otb2015 there: unpack OTB/Car4\.zip first"):
+        load("otb2015", None, nested)
+    out = archive(tmp_path / "out.zip", {"../Car4.txt": lines(BOXES)})
+    with pytest.raises(InputError, match=r"out\.zip: .* leads out of the archive"):
+        load("otb2015", None, out)
+
+
+def test_what_an_operating_system_leaves_is_no_ground_truth(tmp_path: Path) -> None:
+    members = {"Car4.txt": lines(BOXES), "__MACOSX/._Car4.txt": "\0\5", ".DS_Store.txt": "\0"}
+    for name, text in members.items():
+        write(tmp_path / "folder" / name, text)
+    for source in (tmp_path / "folder", archive(tmp_path / "x.zip", members)):
+        assert [s.name for s in load("otb2015", None, source)] == ["Car4"]
+
+
+def test_tags_that_end_early_are_flags_and_not_frames(tmp_path: Path) -> None:
+    entry = {"width": 64, "height": 48, "gt_rect": [[5, 6, 7, 8]] * 5, "occlusion": [0, 1, 1], "camera_motion": [0, 1]}
+    (sequence,) = load("vot2019", None, write(tmp_path / "VOT2019.json", json.dumps({"graduate": entry})))
+    assert sequence.attributes["occlusion"].tolist() == [False, True, True, False, False]
+    assert sequence.attributes["camera_motion"].tolist() == [True, True, False, False, False]  # indices
+
+
+def test_absent_flags_of_another_length_are_refused(tmp_path: Path) -> None:
+    entry = {"gt_rect": BOXES.tolist(), "absent": [1, 0, 1]}
+    with pytest.raises(InputError, match=r"LaSOT\.json: cat-1: absent: 3 values for 4 frames"):
+        load("lasot", None, write(tmp_path / "LaSOT.json", json.dumps({"cat-1": entry})))
+    entry["absent"] = [1, 0, 1, 1, 1]
+    (sequence,) = load("lasot", None, write(tmp_path / "LaSOT.json", json.dumps({"cat-1": entry})))
+    assert sequence.visible.tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize("year", ["vot2018", "vot2019"])
+def test_pysots_form_of_the_official_ground_truth_says_the_same(real_data: Path, tmp_path: Path, year: str) -> None:
+    source = real_data / "official" / year / f"groundtruth_{year}.json"
+    form = {}
+    for name, entry in json.loads(source.read_text()).items():
+        tags = {tag: np.isin(range(len(entry["gt"])), entry[tag]).astype(int).tolist() for tag in vot.TAGS}
+        frames = [f"{name}/color/{number:08d}.jpg" for number in range(1, len(entry["gt"]) + 1)]
+        form[name] = tags | {
+            "video_dir": name,
+            "init_rect": entry["gt"][0],
+            "img_names": frames,
+            "gt_rect": entry["gt"],
+        }
+    pysot = load(year, None, write(tmp_path / f"{year.upper()}.json", json.dumps(form)))
+    for one, other in zip(pysot, load(year, None, source), strict=True):
+        assert (one.name, one.size) == (other.name, other.size)  # pysot's form does not say how large frames are
+        assert one.regions is not None
+        assert other.regions is not None
+        assert all(map(np.array_equal, one.regions, other.regions))
+        assert all(np.array_equal(one.attributes[tag], other.attributes[tag]) for tag in vot.TAGS)

@@ -86,8 +86,8 @@ class TestPerFrame:
 
     def test_a_value_on_a_threshold(self) -> None:
         at = np.array([0.5, np.nan])
-        assert overlap.above(at, np.array([0.5, 0.4])).tolist() == [0, 1]
-        assert overlap.within(at, np.array([0.5, 0.4])).tolist() == [1, 0]
+        assert overlap.above(at, np.array([0.4, 0.5])).tolist() == [1, 0]
+        assert overlap.within(at, np.array([0.4, 0.5])).tolist() == [0, 1]
 
 
 class TestGot10k:
@@ -116,10 +116,14 @@ class TestGot10k:
         half = TRUTH * [1, 1, 0.5, 1]
         assert score(benchmarks.got10k, TRUTH, half) == pytest.approx({"AO": 0.5, "SR0.5": 0, "SR0.75": 0})
 
-    def test_a_box_that_is_not_a_number_misses(self) -> None:
+    def test_a_box_that_is_not_a_number_has_no_score(self) -> None:
+        # The toolkit's mean is NaN then; a frame that it leaves out does no harm.
         boxes = TRUTH.copy()
-        boxes[1] = np.nan
-        assert score(benchmarks.got10k, TRUTH, boxes)["AO"] == pytest.approx(8 / 9)
+        boxes[6, 2] = np.nan
+        with pytest.raises(InputError, match="clip: line 7 holds a NaN"):
+            score(benchmarks.got10k, TRUTH, TRUTH, boxes)
+        cover = np.where(np.arange(10) == 6, 0, 8)
+        assert score(benchmarks.got10k, sequence(TRUTH, cover=cover), boxes)["AO"] == pytest.approx(1)
 
     def test_the_frame_size_is_needed(self) -> None:
         with pytest.raises(InputError, match="clip: frame size unknown"):
@@ -172,6 +176,24 @@ class TestOtb:
         truth[9] = [-1, -1, 0, 0]
         assert score(benchmarks.otb, truth, TRUTH[:9])["precision"] == 1
 
+    def test_an_unknown_corner_gives_way_to_the_true_one(self) -> None:
+        # MATLAB's max and min pass over a NaN, so such a box overlaps as if its corner were the true one; its centre is
+        # unknown. A NaN in its size leaves nothing known.
+        boxes = TRUTH.copy()
+        boxes[5, 0] = np.nan
+        assert score(benchmarks.otb, TRUTH, boxes) == pytest.approx({"success": 20 / 21, "precision": 0.9})
+        boxes[5] = [10, 20, np.nan, 40]
+        assert score(benchmarks.otb, TRUTH, boxes) == pytest.approx({"success": 0.9 * 20 / 21, "precision": 0.9})
+
+    def test_a_lost_box_stays_where_the_truth_is_unknown(self) -> None:
+        # calcSeqErrRobust repeats the box before only where the true box is known, and then from the row before.
+        truth, boxes = TRUTH.copy(), TRUTH.copy()
+        truth[4] = np.nan
+        boxes[4] = 0
+        boxes[5] = np.nan
+        assert score(benchmarks.otb, truth, boxes)["precision"] == pytest.approx(0.9)
+        assert score(benchmarks.otb, TRUTH, boxes)["precision"] == 1
+
     def test_sequences_weigh_the_same_whatever_their_length(self) -> None:
         scores = benchmarks.otb([sequence(TRUTH), sequence(TRUTH[:2])], [[run(TRUTH)], [run(TRUTH[:2] + 300.0)]])
         assert values(scores)["precision"] == pytest.approx((1 + 0.5) / 2)
@@ -210,6 +232,15 @@ class TestLasot:
         boxes[4, 2] = np.nan
         assert score(benchmarks.lasot, TRUTH, boxes)["precision"] == 1
 
+    def test_a_short_result_is_refused(self) -> None:
+        with pytest.raises(InputError, match="clip: 9 lines for 10 frames: LaSOT's toolkit needs them all"):
+            score(benchmarks.lasot, TRUTH, TRUTH[:9])
+
+    def test_the_first_frame_may_be_absent(self) -> None:
+        visible = np.arange(10) > 0
+        expected = {"success": 0.9 * 20 / 21, "precision": 0.9, "normalized_precision": 0.9}
+        assert score(benchmarks.lasot, sequence(TRUTH, visible=visible), TRUTH) == pytest.approx(expected)
+
     def test_a_visible_frame_without_a_true_box_hits_in_precision_alone(self) -> None:
         truth = TRUTH.copy()
         truth[3] = [-1, -1, 0, 0]
@@ -233,6 +264,22 @@ class TestTrackingnet:
         assert score(benchmarks.trackingnet, truth, far) == pytest.approx(expected)
         far[1] = np.nan
         assert score(benchmarks.trackingnet, truth, far)["success"] == pytest.approx(0.5)
+
+    def test_boxes_of_zeros_keep_the_floor_and_what_lies_near_the_corner(self) -> None:
+        # What the devkit scores where a file is missing: centres at 0.5, 0.5; the true one here at 5.5, 5.5.
+        truth = np.array([[0.0, 0, 10, 10], [0, 0, 10, 10]])
+        found = score(benchmarks.trackingnet, truth, np.zeros((2, 4)))
+        assert found["success"] == pytest.approx((1 + 0.025) / 2)
+        # 7.07 px is met from 7.5 px on: 18 of 21 thresholds, the last at half weight.
+        assert found["precision"] == pytest.approx((1 + 17.5 / 20) / 2)
+        assert found["normalized_precision"] == pytest.approx(0.5)  # 0.707 of the size
+
+    def test_an_unknown_corner_gives_way_to_the_true_one(self) -> None:
+        # So do pandas' row-wise max and min, which the devkit uses.
+        boxes = TRUTH[:2].copy()
+        boxes[1, 1] = np.nan
+        expected = {"success": 1, "precision": 0.5, "normalized_precision": 0.5}
+        assert score(benchmarks.trackingnet, TRUTH[:2], boxes) == pytest.approx(expected)
 
     def test_precision_is_an_area_to_50_pixels_and_half_the_size(self) -> None:
         scores = score(benchmarks.trackingnet, TRUTH[:2], moved(1, 10)[:2])
@@ -270,6 +317,7 @@ class TestConventions:
         generator = np.random.default_rng(0)
         truth = generator.uniform(5, 60, (50, 4))
         boxes = truth + generator.normal(0, 8, (50, 4))
+        boxes[5], boxes[9, 2:], boxes[13, 0] = np.nan, 0, np.nan
         there = np.concatenate([truth[:1], boxes[1:]])
         experiment = ExperimentOTB.__new__(ExperimentOTB)
         experiment.nbins_iou, experiment.nbins_ce = 21, 51
@@ -278,10 +326,71 @@ class TestConventions:
         np.testing.assert_allclose(curve(scores, "success"), success)
         np.testing.assert_allclose(curve(scores, "precision"), precision)
 
+    def test_curves_of_got10k_with_lost_boxes_and_unequal_lengths(self) -> None:
+        rule = CONVENTIONS["otb2015"]["got10k"]
+        boxes = TRUTH.copy()
+        boxes[5:7] = [[np.nan] * 4, [10, 20, 0, 0]]
+        # Centre of the empty box: 15 and 20 pixels off.
+        assert score(rule, TRUTH, boxes) == pytest.approx({"success": 0.8 * 20 / 21, "precision": 0.8})
+        assert score(rule, TRUTH, TRUTH[:4]) == pytest.approx({"success": 20 / 21, "precision": 1})
+
+    def test_pysot_takes_the_first_box_as_given(self) -> None:
+        first = TRUTH.copy()
+        first[0] += 500
+        for benchmark in ("otb2015", "lasot"):
+            assert score(CONVENTIONS[benchmark]["pysot"], TRUTH, first)["precision"] == pytest.approx(0.9)
+            assert score(CONVENTIONS[benchmark]["pytracking"], TRUTH, first)["precision"] == 1
+
+    def test_which_true_boxes_are_valid(self) -> None:
+        truth = TRUTH.copy()
+        truth[3] = [-31, 20, 30, 40]  # sized, its centre left of the frame: valid by size, not by place
+        far = moved(1, 500)
+        expected = {"official": 0.2, "got10k": 0.1, "pysot": 0.2, "pytracking": 0.1}
+        rules = CONVENTIONS["otb2015"]
+        assert {name: score(rule, truth, far)["precision"] for name, rule in rules.items()} == pytest.approx(expected)
+        expected = {"official": 0.9, "got10k": 1, "pysot": 1, "pytracking": 1}
+        found = {name: score(rule, truth, truth)["success"] * 21 / 20 for name, rule in rules.items()}
+        assert found == pytest.approx(expected)
+
+    def test_absent_frames_on_lasot(self) -> None:
+        truth, visible = TRUTH.copy(), np.array([True] * 7 + [False] * 3)
+        truth[7:] = [-1, -1, 0, 0]
+        truth[6] = [-1, -1, 0, 0]  # visible, but without a size
+        known = sequence(truth, visible=visible)
+        found = {name: score(rule, known, TRUTH) for name, rule in CONVENTIONS["lasot"].items()}
+        assert {name: each["success"] * 21 / 20 for name, each in found.items()} == pytest.approx(
+            {"official": 0.6, "got10k": 0.6, "pysot": 0.6, "pytracking": 0.6}
+        )
+        assert {name: each["precision"] for name, each in found.items()} == pytest.approx(
+            {"official": 0.7, "got10k": 0.6, "pysot": 0.7, "pytracking": 0.6}
+        )
+        assert {name: each["normalized_precision"] for name, each in found.items()} == pytest.approx(
+            {"official": 0.7, "got10k": 0.6, "pysot": 0.7, "pytracking": 0.7}
+        )
+
+    def test_normalized_precision_of_got10k_is_a_mean(self) -> None:
+        # A fifth of the width is met from 0.2 on: 31 of 51 thresholds.
+        found = score(CONVENTIONS["lasot"]["got10k"], TRUTH[:2], moved(1, 6)[:2])
+        assert found["normalized_precision"] == pytest.approx((1 + 31 / 51) / 2)
+
+    def test_pytracking_repeats_empty_boxes_but_not_past_the_end(self) -> None:
+        boxes = TRUTH[:8].copy()
+        boxes[6:] = [[0, 0, 0, 9], [0, 0, 9, 0]]
+        found = score(CONVENTIONS["otb2015"]["pytracking"], TRUTH, boxes)
+        assert found == pytest.approx({"success": 0.8 * 20 / 21, "precision": 0.8})
+
     def test_what_a_rule_refuses(self) -> None:
         boxes = TRUTH.copy()
-        boxes[2] = np.nan
-        with pytest.raises(InputError, match="pytracking's rule refuses it"):
-            score(CONVENTIONS["otb2015"]["pytracking"], TRUTH, boxes)
-        with pytest.raises(InputError, match="9 lines for 10 frames"):
-            score(CONVENTIONS["otb2015"]["pysot"], TRUTH, TRUTH[:9])
+        for lost in ([np.nan] * 4, [1, 1, -1, 5]):
+            boxes[2] = lost
+            for benchmark in ("otb2015", "lasot"):
+                with pytest.raises(InputError, match="clip: line 3 has a NaN or a negative size"):
+                    score(CONVENTIONS[benchmark]["pytracking"], TRUTH, boxes)
+        short = {("otb2015", "pysot"), ("lasot", "official"), ("lasot", "pysot"), ("lasot", "pytracking")}
+        for benchmark, name in short:
+            with pytest.raises(InputError, match="clip: 9 lines for 10 frames"):
+                score(CONVENTIONS[benchmark][name], TRUTH, TRUTH[:9])
+        for benchmark in ("otb2015", "lasot"):
+            for name, rule in CONVENTIONS[benchmark].items():
+                if (benchmark, name) not in short:
+                    score(rule, TRUTH, TRUTH[:9])

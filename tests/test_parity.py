@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tempfile
 import zipfile
 from dataclasses import replace
 from functools import cache
@@ -15,6 +16,7 @@ from analysis import benchmarks, vot
 from analysis.conventions import CONVENTIONS
 from analysis.evaluation import evaluate
 from siamrcr import datasets, results
+from siamrcr.cli import main
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.geometry import iou
 from siamrcr.results import Result
@@ -47,22 +49,22 @@ def truth(folder: Path, benchmark: str) -> list[Sequence]:
     return datasets.load(benchmark, None, folder / "official" / TRUTH[benchmark])
 
 
+def archive(folder: Path, benchmark: str, tracker: str) -> Path:
+    return folder / "official" / benchmark / ("" if benchmark == "trackingnet" else "raw_results") / f"{tracker}.zip"
+
+
 def raw(folder: Path, benchmark: str, tracker: str) -> dict[str, list[Result]]:
-    inner = "" if benchmark == "trackingnet" else "raw_results/"
-    path = folder / "official" / benchmark / f"{inner}{tracker}.zip"
-    known = truth(folder, benchmark)
-    found = results.read(path, benchmark, known, subset=benchmark == "trackingnet")
-    for sequence in known:
-        if sequence.name not in found:  # the devkit scores a missing file as empty boxes
-            unknown = np.full(len(sequence), np.nan)
-            empty = np.zeros((len(sequence), 4))
-            found[sequence.name] = [Result(empty, np.zeros(len(sequence), dtype=np.int8), unknown, unknown)]
-    return found
+    return results.read(archive(folder, benchmark, tracker), benchmark, truth(folder, benchmark))
 
 
 def score(folder: Path, benchmark: str, tracker: str, convention: str | None = None) -> dict[str, Any]:
-    known, runs = truth(folder, benchmark), raw(folder, benchmark, tracker)
-    return evaluate(benchmark, tracker, known, runs, convention=convention, bootstrap=20, seed=0)
+    """The score file that the command line writes."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "score.json"
+        command = ["evaluate", benchmark, str(archive(folder, benchmark, tracker)), "--json", str(path)]
+        command += ["--annotations", str(folder / "official" / TRUTH[benchmark]), "--set", "analysis.bootstrap=20"]
+        assert main([*command, *(["--convention", convention] if convention else [])]) == 0
+        return json.loads(path.read_text())
 
 
 def table_values(found: dict[str, Any]) -> dict[str, float]:
@@ -168,15 +170,21 @@ def test_got10k_boxes_score_as_in_its_toolkit(real_data: Path) -> None:
         ("lasot", "ATOM", "got10k", "success", 0.5154),
         ("lasot", "ATOM", "got10k", "precision", 0.5068),
         ("lasot", "ATOM", "got10k", "normalized_precision", 0.5384),
+        *(
+            ("lasot", "ATOM", name, metric, printed)
+            for name in ("pysot", "pytracking")
+            for metric, printed in (("success", 0.5143), ("precision", 0.5054), ("normalized_precision", 0.5768))
+        ),
+        ("vot2018", "challenge_SiamRPN", "pysot", "EAO", 0.3827),
+        ("vot2018", "challenge_SiamRPN", "vot-toolkit", "EAO", 0.3717),
+        ("vot2018", "challenge_ECO", "vot-toolkit", "EAO", 0.2774),
+        ("vot2018", "challenge_KCF", "vot-toolkit", "EAO", 0.1332),
     ],
 )
 def test_conventions_of_other_toolkits(
     real_data: Path, benchmark: str, tracker: str, convention: str, metric: str, printed: float
 ) -> None:
-    known, runs = truth(real_data, benchmark), raw(real_data, benchmark, tracker)
-    scores = CONVENTIONS[benchmark][convention](known, [runs[sequence.name] for sequence in known])
-    value = scores.metrics[metric].values(np.ones((1, len(known))))[0]
-    assert round(value, 4) == printed
+    assert round(score(real_data, benchmark, tracker, convention)["metrics"][metric]["value"], 4) == printed
 
 
 def test_a_curve_that_pysot_toolkit_prints(real_data: Path) -> None:

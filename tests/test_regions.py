@@ -1,13 +1,16 @@
 """VOT's rasterised overlap against closed forms and a slow scan-line drawing of the same rules."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from numba.core.dispatcher import Dispatcher
 
-from siamrcr import regions
+from siamrcr import raster, regions
 from siamrcr.regions import overlap, overlaps, polygons
 
 WIDE = (10_000.0, 10_000.0)
@@ -123,6 +126,15 @@ def test_an_unknown_region_has_no_overlap() -> None:
     assert np.isnan(overlap([np.nan, 0, 3, 3], [0, 0, 3, 3], WIDE))
 
 
+def test_a_region_far_outside_has_no_pixel_inside() -> None:
+    box, far = polygons([np.array([0.0, 0, 10, 9])]), np.float32(1e30)
+    kite = np.array([[[0, 0], [10, 0], [10, 9], [0, far]]], dtype=np.float32)
+    assert overlaps(kite, box, (20, 20))[0] == pytest.approx(110 / 231)
+    assert overlaps(box + far, box, WIDE)[0] == 0
+    with pytest.raises(ValueError, match="2 regions against 1"):
+        overlaps(np.concatenate([box, box]), box, WIDE)
+
+
 def test_regions_of_several_forms_stack() -> None:
     mixed = [np.array([1.0, 2, 3, 4]), np.array([0.0, 0, 9, 0, 5, 5]), np.array([0.0, 0, 9, 0, 9, 9, 4, 12, 0, 9])]
     stacked = polygons(mixed)
@@ -137,9 +149,35 @@ def test_regions_of_several_forms_stack() -> None:
 def test_many_frames_at_once_equal_one_at_a_time() -> None:
     generator = np.random.default_rng(0)
     a, b = generator.uniform(0, 300, (2, 300, 4, 2))
-    assert regions.CHUNK < 300 * 200  # so several chunks are worked on
     one_by_one = [overlaps(a[k : k + 1], b[k : k + 1], (320, 240))[0] for k in range(300)]
     np.testing.assert_array_equal(overlaps(a, b, (320, 240)), one_by_one)
+
+
+def test_a_chosen_few_of_many_regions_stack() -> None:
+    mixed = [np.array([1.0]), np.array([1.0, 2, 3, 4]), np.array([0.0, 0, 9, 0, 5, 5, 1, 8]), np.array([4.0, 3, 2, 1])]
+    chosen = polygons(mixed, "published", np.array([3, 2]))
+    np.testing.assert_array_equal(chosen, polygons([mixed[3], mixed[2]]))
+
+
+def test_the_compiler_is_imported_once_a_mask_is_needed() -> None:
+    program = (
+        "import sys; from siamrcr import regions; assert 'numba' not in sys.modules;"
+        "print(regions.overlap((0, 0, 10, 10), (5, 0, 10, 10), (99, 99)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert float(printed.stdout) == pytest.approx(66 / 176)
+
+
+def test_masks_need_no_folder_to_keep_compiled_code_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*_: object) -> None:
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr(Dispatcher, "enable_caching", nowhere)
+    assert raster.compiled(twice)(3.0) == 6
+
+
+def twice(value: float) -> float:
+    return 2 * value
 
 
 @settings(deadline=None)

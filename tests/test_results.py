@@ -202,9 +202,10 @@ def test_lengths_are_aligned(tmp_path: Path) -> None:
     assert short[:3].tolist() == [1, 2, 3]
     assert np.isnan(short[3:]).all()
     assert len(read("vot2018", "ants1", 3, 5)) == 3
-    for benchmark, lines in (("lasot", 4), ("got10k-val", 4), ("got10k-val", 6)):
+    assert len(read("lasot", "clip", 4, 5)) == 4
+    for lines in (4, 6):
         with pytest.raises(InputError, match=rf"{lines} lines for 5 frames of clip"):
-            read(benchmark, "clip", lines, 5)
+            read("got10k-val", "clip", lines, 5)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,7 @@ def test_lengths_are_aligned(tmp_path: Path) -> None:
         ("1,2,3,4\n1,2,x,4\n", r"clip\.txt: line 2 is not numbers: '1,2,x,4'"),
         ("1,2,3,4\n1,2,3\n1,2,3,4,5\n", r"clip\.txt: line 2 has 3 numbers instead of 4"),
         ("1,2,3,4\n\n1,2,3,4\n", r"clip\.txt: line 2 has 0 numbers instead of 4"),
-        ("", r"clip\.txt: line 1 has 0 numbers instead of 4"),
+        ("", r"clip\.txt: is empty: track the sequence again"),
         ("\x89PNG\r\n", r"clip\.txt: line 1 is not numbers"),
     ],
 )
@@ -233,11 +234,31 @@ def test_a_vot_line_that_is_neither_code_nor_region(tmp_path: Path, line: str, m
 def test_missing_sequences_are_named(tmp_path: Path) -> None:
     (tmp_path / "clip.txt").write_text(text(BOXES))
     wanted = [sequence(name, 5) for name in ("clip", "a", "b", "c", "d")]
-    with pytest.raises(InputError, match=r"no raw results of 4 of 5 sequences of trackingnet \(a, b, c, \.\.\.\)"):
-        results.read(tmp_path, "trackingnet", wanted)
-    assert list(results.read(tmp_path, "trackingnet", wanted, subset=True)) == ["clip"]
+    with pytest.raises(InputError, match=r"no raw results of 4 of 5 sequences of lasot \(a, b, c, \.\.\.\): add them"):
+        results.read(tmp_path, "lasot", wanted)
+    assert list(results.read(tmp_path, "lasot", wanted, subset=True)) == ["clip"]
     with pytest.raises(InputError, match="name the tracker's own folder"):
-        results.read(tmp_path, "trackingnet", wanted[1:], subset=True)
+        results.read(tmp_path, "lasot", wanted[1:], subset=True)
+
+
+def test_a_missing_sequence_is_legal_on_trackingnet(tmp_path: Path) -> None:
+    (tmp_path / "clip.txt").write_text(text(BOXES))
+    assert list(results.read(tmp_path, "trackingnet", [sequence("clip", 5), sequence("a", 5)])) == ["clip"]
+    with pytest.raises(InputError, match="no raw results of 1 of 1"):
+        results.read(tmp_path, "trackingnet", [sequence("a", 5)])
+
+
+def test_a_misspelt_name_stands_beside_the_missing_one(tmp_path: Path) -> None:
+    for name in ("Basketbal", "Biker", "Biker_time"):
+        (tmp_path / f"{name}.txt").write_text(text(BOXES))
+    with pytest.raises(InputError, match=r"1 of 2 .*\(Basketball\), but 1 files of other names \(Basketbal\.txt\)"):
+        results.read(tmp_path, "otb2015", [sequence("Basketball", 5), sequence("Biker", 5)])
+
+
+def test_results_in_archives_of_their_own_are_named(tmp_path: Path) -> None:
+    (tmp_path / "KCF.zip").touch()
+    with pytest.raises(InputError, match=r"no raw results .*: unpack KCF\.zip first"):
+        results.read(tmp_path, "otb2015", [sequence("Basketball", 5)])
 
 
 def test_what_is_not_a_source_of_results_is_said(tmp_path: Path) -> None:
@@ -252,7 +273,7 @@ def test_two_trackers_in_one_folder_are_refused(tmp_path: Path) -> None:
     for tracker in ("one", "two"):
         (tmp_path / tracker).mkdir()
         (tmp_path / tracker / "clip.txt").write_text(text(BOXES))
-    with pytest.raises(InputError, match=r"one/clip\.txt .*: give the folder of one tracker"):
+    with pytest.raises(InputError, match=r"holds results of 2 trackers \(one, two\): give one of them"):
         results.read(tmp_path, "trackingnet", [sequence("clip", 5)])
 
 
@@ -305,30 +326,6 @@ def test_the_digest_takes_arrays_as_they_are(tmp_path: Path) -> None:
     first = results.digest(tmp_path / "maps.npz")
     np.savez(tmp_path / "maps.npz", a=np.arange(1, 4))
     assert results.digest(tmp_path / "maps.npz") != first
-
-
-def test_packing_is_deterministic_and_holds_what_the_server_wants(tmp_path: Path) -> None:
-    for name in ("got", "net"):
-        benchmark = "got10k-test" if name == "got" else "trackingnet"
-        for repetition in (1, 2):
-            results.write(tmp_path / name, benchmark, NAMES[benchmark], repetition, random_result(4, 0, False))
-        results.write_manifest(tmp_path / name, {})
-        # As a run that is killed while it writes leaves behind.
-        (tmp_path / name / f".{NAMES[benchmark]}.x1y2.txt").write_text("1,2,")
-        results.pack(tmp_path / name, benchmark, tmp_path / f"{name}.zip")
-        first = (tmp_path / f"{name}.zip").read_bytes()
-        for path in (tmp_path / name).rglob("*.txt"):
-            path.touch()
-        results.pack(tmp_path / name, benchmark, tmp_path / f"{name}.zip")
-        assert (tmp_path / f"{name}.zip").read_bytes() == first
-    got = "GOT-10k_Test_000001/GOT-10k_Test_000001"
-    assert zipfile.ZipFile(tmp_path / "got.zip").namelist() == [f"{got}_{end}.txt" for end in ("001", "002", "time")]
-    assert zipfile.ZipFile(tmp_path / "net.zip").namelist() == ["a1qoB1eERn0_0.txt"]
-    with pytest.raises(InputError, match="no server"):
-        results.pack(tmp_path / "net", "lasot", tmp_path / "x.zip")
-    with pytest.raises(InputError, match="track it first"):
-        results.pack(tmp_path / "nowhere", "trackingnet", tmp_path / "x.zip")
-    assert not (tmp_path / "x.zip").exists()
 
 
 def test_the_manifest_comes_back(tmp_path: Path) -> None:

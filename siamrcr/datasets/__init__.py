@@ -59,7 +59,13 @@ def load(benchmark: str, root: Path | None, annotations: Path | None = None) -> 
     layout = LAYOUTS[dataset]
     given = apart.read(benchmark, layout, split, annotations) if annotations is not None else {}
     if root is None:
-        return [_sequence(name, (), truth) for name, truth in given.items()]
+        if benchmark in SERVED and all(len(truth.boxes) == 1 for truth in given.values()):
+            raise InputError(
+                f"{annotations}: first boxes alone, and {benchmark}'s server holds the others: give them all"
+            )
+        sizes = vot.SIZES if layout is vot else {}
+        truths = {name: replace(truth, size=truth.size or sizes.get(name)) for name, truth in given.items()}
+        return [_sequence(name, (), truth) for name, truth in truths.items()]
     found = []
     for name, folder in layout.sequences(root, split).items():
         truth = layout.truth(folder, name)

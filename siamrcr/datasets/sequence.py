@@ -31,7 +31,7 @@ class Sequence:
     frames: abc.Sequence[Path]
     boxes: NDArray[np.float64]
     visible: NDArray[np.bool_]
-    regions: tuple[NDArray[np.float64], ...] | None = None
+    regions: abc.Sequence[NDArray[np.float64]] | None = None
     cover: NDArray[np.int64] | None = None
     size: tuple[int, int] | None = None
     attributes: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
@@ -74,16 +74,38 @@ def decode(path: Path, reduction: int = 1) -> NDArray[np.uint8]:
 
     Raises InputError naming the file when it is missing or unreadable.
     """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the image ({error.strerror}): download the dataset again") from None
+    image = _jpeg(data, reduction) if data.startswith(JPEG) else None
+    if image is None:
+        image = _any(data, reduction)
+    if image is None:
+        raise InputError(f"{path}: not a readable image: download the dataset again")
+    return image
+
+
+JPEG = b"\xff\xd8\xff"
+
+
+def _jpeg(data: bytes, reduction: int) -> NDArray[np.uint8] | None:
+    """None for what the fast decoder does not take: damaged files, and colours other than YCbCr and grey."""
+    import simplejpeg  # deferred: analysis imports this module and decodes nothing
+
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+        smallest = {"min_height": -(-height // reduction), "min_width": -(-width // reduction)} if reduction > 1 else {}
+        image: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "BGR", **smallest)
+    except ValueError:
+        return None
+    return image
+
+
+def _any(data: bytes, reduction: int) -> NDArray[np.uint8] | None:
     import cv2  # deferred: analysis imports this module and decodes nothing
 
     scales = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
-    scales[8] = cv2.IMREAD_REDUCED_COLOR_8
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the image ({error.strerror}): download the dataset again") from None
-    image = cv2.imdecode(data, scales[reduction] | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
-    if image is None:
-        raise InputError(f"{path}: not a readable image: download the dataset again")
-    found: NDArray[np.uint8] = image  # type: ignore[assignment]
-    return found
+    flags = scales.get(reduction, cv2.IMREAD_REDUCED_COLOR_8) | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if data else None
+    return image  # type: ignore[return-value]

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from siamrcr import parsing
 from siamrcr.datasets.names import natural
 from siamrcr.errors import InputError
 from siamrcr.geometry import Array
+from siamrcr.ragged import Regions
 
 Flags = NDArray[np.bool_]
 YES: Flags = np.ones(1, dtype=bool)  # an attribute of a whole sequence
@@ -21,7 +23,7 @@ class Truth:
 
     boxes: Array
     visible: Flags | None = None
-    regions: tuple[Array, ...] | None = None
+    regions: Regions | None = None
     cover: NDArray[np.int64] | None = None
     size: tuple[int, int] | None = None
     attributes: Mapping[str, Flags] = field(default_factory=dict)
@@ -49,28 +51,23 @@ def rows(text: str, origin: object, columns: int = 4) -> Array:
 
     Raises InputError naming `origin` and the first line that is something else.
     """
-    lines = text.translate(_SEPARATORS).splitlines()
-    if not any(line and not line.isspace() for line in lines):
+    return ragged(text, origin, (columns,)).values.reshape(-1, columns)
+
+
+def ragged(text: str, origin: object, columns: tuple[int, ...]) -> Regions:
+    """N rows of numbers, one a line, where a line may hold any of several counts. Raises InputError as `rows`."""
+    if not text or text.isspace():
         raise InputError(f"{origin}: holds no ground truth: unpack the sequence again")
     try:
-        values = np.loadtxt(lines, dtype=np.float64, comments=None, ndmin=2)
-    except ValueError:
-        values = np.empty((0, 0))
-    if values.shape[1] != columns:
-        raise _wrong_line(text.splitlines(), lines, origin, (columns,))
-    return values
-
-
-def ragged(text: str, origin: object, columns: tuple[int, ...]) -> list[Array]:
-    """N arrays of numbers, one a line, where a line may hold any of several counts. Raises InputError as `rows`."""
-    lines = text.translate(_SEPARATORS).splitlines()
-    try:
-        found = [np.array(line.split(), dtype=np.float64) for line in lines if line and not line.isspace()]
-    except ValueError:
-        found = []
-    if not found or any(len(row) not in columns for row in found):
-        raise _wrong_line(text.splitlines(), lines, origin, columns)
-    return found
+        values, counts = parsing.numbers(text.encode(errors="replace"), str(origin))
+    except InputError as error:
+        raise _wrong_line(text, origin, columns) or error from None
+    counts = counts[counts > 0]
+    if not len(counts):
+        raise InputError(f"{origin}: holds no ground truth: unpack the sequence again")
+    if not np.isin(counts, columns).all() and (wrong := _wrong_line(text, origin, columns)):
+        raise wrong
+    return Regions(values, np.concatenate([[0], np.cumsum(counts)]))
 
 
 def flags(text: str, origin: object, count: int, short: bool = False) -> Flags:
@@ -83,14 +80,15 @@ def flags(text: str, origin: object, count: int, short: bool = False) -> Flags:
 
 def integers(text: str, origin: object, count: int, short: bool = False) -> NDArray[np.int64]:
     """(count,) whole numbers in one line or one a line; as `flags`."""
-    tokens = text.translate(_SEPARATORS).split()
     try:
-        values = np.array(tokens, dtype=np.float64).astype(np.int64)
-    except ValueError:
-        raise InputError(f"{origin}: holds something other than whole numbers: unpack the sequence again") from None
+        values = parsing.numbers(text.encode(errors="replace"), str(origin))[0]
+    except InputError:
+        values = np.full(1, np.nan)
+    if not (np.abs(values) < 2**31).all():
+        raise InputError(f"{origin}: holds something other than whole numbers: unpack the sequence again")
     if len(values) < count and not short:
         raise InputError(f"{origin}: {len(values)} values for {count} frames: unpack the sequence again")
-    return np.pad(values[:count], (0, max(0, count - len(values))))
+    return np.pad(values[:count].astype(np.int64), (0, max(0, count - len(values))))
 
 
 def any_of(values: Flags) -> Flags:
@@ -106,14 +104,14 @@ def from_one(boxes: Array) -> Array:
 _SEPARATORS = str.maketrans(",;\t", "   ")
 
 
-def _wrong_line(texts: list[str], lines: list[str], origin: object, columns: tuple[int, ...]) -> InputError:
+def _wrong_line(text: str, origin: object, columns: tuple[int, ...]) -> InputError | None:
     """The error for the first line that does not hold as many numbers as it should."""
     wanted = " or ".join(str(count) for count in columns)
-    for number, (text, line) in enumerate(zip(texts, lines, strict=True), start=1):
-        tokens = line.split()
+    for number, line in enumerate(text.splitlines(), start=1):
+        tokens = line.translate(_SEPARATORS).split()
         if tokens and not (len(tokens) in columns and all(_is_number(token) for token in tokens)):
-            return InputError(f"{origin}: line {number} is not {wanted} numbers: {text.strip()[:60]!r}")
-    return InputError(f"{origin}: holds no ground truth: unpack the sequence again")
+            return InputError(f"{origin}: line {number} is not {wanted} numbers: {line.strip()[:60]!r}")
+    return None
 
 
 def _is_number(token: str) -> bool:

@@ -117,7 +117,7 @@ def needed(run: Run, dataset: str) -> list[Split]:
     """The splits that the run trains on or tracks, or all of the dataset where it does neither."""
     benchmarks = {benchmark for _, benchmark in run.jobs()}
     benchmarks |= {run.analysis.correlation_benchmark} if run.analysis.correlation else set()
-    trained = any(dataset in model.training.datasets for model in run.models.values() if model.checkpoint is None)
+    trained = any(dataset in model.training.datasets for name, model in run.models.items() if run.trains(name))
     chosen = [s for s in of(dataset) if s.benchmark in benchmarks or (s.training and trained)]
     return chosen or of(dataset)
 

@@ -12,8 +12,24 @@ import numpy as np
 from siamrcr.datasets.images import FrameFiles, image_size, numbered, select
 from siamrcr.datasets.truth import Truth, flags, listed, ragged, read_text
 from siamrcr.errors import InputError
-from siamrcr.geometry import bounding_box
 
+# Width and height of the frames of VOT-2018 and VOT-2019, for ground truth that comes without frames: their masks end
+# where the frame does.
+_SIZES_TEXT = """
+    1280x720 ball1 ball2 birds1 conduction1 crabs1 drone1 drone_across drone_flip flamingo1 gymnastics2
+    gymnastics3 leaves motocross2 soldier, 960x540 dribble hand2 lamb marathon monkey nature polo rabbit2 rowing
+    surfing wheel, 640x480 book butterfly car1 fernando girl glove rabbit racing tiger wiper, 640x360 bolt1 fish2
+    fish3 motocross1 soccer1, 320x240 blanket dinosaur hand pedestrian1, 1210x681 crossing road traffic, 480x270
+    bolt2 iceskater1, 480x360 bag sheep, 624x352 shaking singer2, 854x480 agility singer3, 1024x1024 ants1 ants3,
+    1920x1080 frisbee zebrafish1, 320x180 gymnastics1, 384x288 handball1, 432x240 godfather, 460x345 fish1,
+    480x810 ball3, 560x240 graduate, 576x432 basketball, 640x352 iceskater2, 768x576 handball2, 800x336 matrix,
+    848x480 helicopter, 1201x681 soccer2, 1280x692 bmx
+"""
+SIZES: dict[str, tuple[int, int]] = {
+    name: (int(size.partition("x")[0]), int(size.partition("x")[2]))
+    for size, *names in map(str.split, _SIZES_TEXT.split(","))
+    for name in names
+}
 TAGS = ("camera_motion", "illum_change", "motion_change", "occlusion", "size_change")
 
 
@@ -47,8 +63,13 @@ def images(folder: Path, name: str, count: int | None) -> FrameFiles:  # noqa: A
 def parse(text: str, origin: object, name: str) -> Truth:  # noqa: ARG001 (the layouts' common form)
     """Ground truth of a file of regions."""
     regions = ragged(text, origin, (4, 8))
-    boxes = [bounding_box(region) if len(region) > 4 else region for region in regions]
-    return Truth(np.array(boxes), regions=tuple(regions))
+    boxes = np.empty((len(regions), 4))
+    plain, polygons = np.flatnonzero(regions.sizes == 4), np.flatnonzero(regions.sizes == 8)
+    boxes[plain] = regions.rows(plain, 4)
+    points = regions.rows(polygons, 8).reshape(-1, 4, 2)
+    low, high = points.min(axis=1), points.max(axis=1)
+    boxes[polygons] = np.concatenate([low, high - low], axis=1)
+    return Truth(boxes, regions=regions)
 
 
 def _place(folder: Path) -> Path:

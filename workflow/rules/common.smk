@@ -17,9 +17,22 @@ SHOWN = RUN.model_dump(mode="json", exclude={"data", "device", "mini", "results"
 EVALUATION_CODE = [
     *collect(
         "analysis/{file}.py",
-        file=["benchmarks", "conventions", "evaluation", "overlap", "scoring", "statistics", "vot"],
+        file=[
+            "answers",
+            "benchmarks",
+            "conventions",
+            "evaluation",
+            "overlap",
+            "scoring",
+            "statistics",
+            "vot",
+            "vot_toolkit",
+        ],
     ),
-    *collect("siamrcr/{file}.py", file=["layouts", "regions", "results"]),
+    *collect(
+        "siamrcr/{file}.py",
+        file=["bundles", "formats", "layouts", "matfile", "parsing", "ragged", "raster", "regions", "results"],
+    ),
 ]
 
 
@@ -86,8 +99,7 @@ def code(tracker):
 
 def weights(tracker):
     """Weights of one of our models: trained here, or the user's own."""
-    model, _ = TRAINED[tracker]
-    return RUN.models[model].checkpoint or FOLDER / "models" / f"{tracker}.safetensors"
+    return RUN.weights(tracker)
 
 
 def must_exist(path, key):

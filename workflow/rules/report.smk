@@ -63,7 +63,7 @@ rule report:
     input:
         rules.tables.input,
         rules.figures.input,
-        [FOLDER / "models" / f"{t}.json" for t, (m, _) in TRAINED.items() if not RUN.models[m].checkpoint],
+        [FOLDER / "models" / f"{t}.json" for t, (m, _) in TRAINED.items() if RUN.trains(m)],
         code=ANALYSIS_CODE,
     output:
         FOLDER / "report" / "index.html",

@@ -43,19 +43,20 @@ rule maps:
         "siamrcr maps {wildcards.model} --seed {wildcards.seed} --configfile {params.configuration} 2>&1 | tee -i {log}"
 
 
-rule pack:
+rule submit:
     input:
         rules.track.output,
     output:
         FOLDER / "submissions" / "{tracker}" / "{benchmark}.zip",
     log:
-        FOLDER / "logs" / "pack-{tracker}-{benchmark}.log",
+        FOLDER / "logs" / "submit-{tracker}-{benchmark}.log",
     params:
+        configuration=CONFIGURATION,
         tracks=subpath(input[0], parent=True),
     message:
         "pack {wildcards.benchmark} of {wildcards.tracker} for its server"
     shell:
-        "siamrcr pack {wildcards.benchmark} {params.tracks} {output} 2>&1 | tee -i {log}"
+        "siamrcr submit {wildcards.benchmark} {params.tracks} {output} --configfile {params.configuration} 2>&1 | tee -i {log}"
 
 
 rule submissions:
