@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce paper-plan test test-slow lint format lock schema clean
+.PHONY: help setup reproduce paper-plan test test-slow parity bench lint format lock schema clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ test: $(READY) ## run the tests
 
 test-slow: $(READY) ## run the tests that take minutes
 	$(BIN)/pytest -m slow
+
+parity: $(READY) ## run the official toolkits on generated benchmarks and compare every box with ours
+	@$(BIN)/python -m siamrcr.toolkits.parity
+
+bench: $(READY) ## time whole commands beside the official toolkits, into results/bench/
+	@$(BIN)/python -m bench
 
 lint: $(READY) ## linter, formatters, type checker, spelling, Snakemake's linter
 	$(BIN)/ruff check .

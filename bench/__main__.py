@@ -1,0 +1,36 @@
+"""Measure the subjects that the command line names, all where it names none."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from bench import evaluation, training
+from siamrcr.errors import InputError
+
+SUBJECTS = {"evaluation": evaluation.measure, "training": training.measure}
+
+
+def main() -> int:
+    """Measure, print a table a subject and write results/bench/SUBJECT.json; 2 where something is missing."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("subject", nargs="*", help=f"any of {', '.join(SUBJECTS)}")
+    parser.add_argument("--runs", type=int, default=3, help="of each command, after one that is not timed")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the official sizes, in (0, 1]; less than 1 takes synthetic data"
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/bench"), metavar="DIR", help="where the JSON goes")
+    options = parser.parse_args()
+    unknown = [name for name in options.subject if name not in SUBJECTS]
+    if unknown or options.runs < 1 or not 0 < options.share <= 1:
+        parser.error(f"unknown subject {unknown[0]}" if unknown else "--runs is 1 or more, --share in (0, 1]")
+    try:
+        for name in options.subject or SUBJECTS:
+            SUBJECTS[name](options.out / f"{name}.json", options.runs, options.share)
+    except InputError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""From whole frames to a training pair, on one core: `python -m bench.loading FOLDER PAIRS` prints seconds as JSON."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from siamrcr.config import Model, Training
+from siamrcr.crops import crop_matrix
+from siamrcr.datasets.images import FrameFiles
+from siamrcr.datasets.sequence import Sequence, decode
+from siamrcr.geometry import centers, context_side
+from siamrcr.training import augment, index
+from siamrcr.training.loader import Examples
+from siamrcr.training.pairs import Pool, generator, sample
+
+FRAME = (1280, 720)
+QUALITY = 78  # of the JPEGs: about 130 kB a frame
+FRAMES, TARGETS = 12, 8
+# Square root of the targets' areas, log-uniform: a twentieth to half of the frame's height.
+SIDES = (36.0, 360.0)
+
+
+def write(folder: Path) -> None:
+    """Frames of photographs with noise, a video a target, and the targets' boxes."""
+    from skimage import data
+
+    random = np.random.default_rng(0)
+    photographs = [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()]
+    boxes = []
+    for target in range(TARGETS):
+        (folder / str(target)).mkdir(parents=True)
+        photograph = cv2.resize(photographs[target % 4], FRAME, interpolation=cv2.INTER_CUBIC)[..., ::-1]
+        for number in range(1, FRAMES + 1):
+            noisy = photograph + random.normal(0, 7, photograph.shape)
+            image = np.clip(noisy, 0, 255).astype(np.uint8)
+            path = folder / str(target) / f"{number:04d}.jpg"
+            cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        side = SIDES[0] * (SIDES[1] / SIDES[0]) ** ((target + 0.5) / TARGETS)
+        aspect = float(random.uniform(0.7, 1.4))
+        size = np.array([side * aspect, side / aspect])
+        corner = random.uniform(0, np.array(FRAME) - size, (FRAMES, 2))
+        boxes.append(np.concatenate([corner, np.broadcast_to(size, (FRAMES, 2))], axis=1))
+    np.save(folder / "boxes.npy", np.stack(boxes))
+
+
+def read(folder: Path) -> Pool:
+    """The frames that `write` wrote, as a training set."""
+    videos = [
+        Sequence(str(n), FrameFiles(folder / str(n), 1, FRAMES, 4, ".jpg"), boxes, np.ones(FRAMES, dtype=bool))
+        for n, boxes in enumerate(np.load(folder / "boxes.npy"))
+    ]
+    return Pool("bench", 1.0, index.opened(folder / "index", "bench", folder, Training(), lambda: videos))
+
+
+def ours(pool: Pool, pairs: int, reduced: bool) -> dict[str, float]:
+    """Seconds of our loader for a number of pairs, and of its stages: draw, decode, crop, augment."""
+    settings = Model(training=Training(pairs_per_epoch=max(pairs, 128), reduced_decoding=reduced))
+    examples = Examples((pool,), settings, seed=0)
+    whole = _timed(lambda: [examples[number] for number in range(pairs)])
+    stages = dict.fromkeys(("draw", "decode", "crop", "augment"), 0.0)
+    network, chosen = settings.network, settings.training
+    for number in range(pairs):
+        marks = [time.perf_counter()]
+        rng = generator(0, 0, number)
+        pair = sample((pool,), chosen, rng)
+        frames = (pair.exemplar, pair.search)
+        cuts = augment.matrices((pair.exemplar.box, pair.search.box), network, chosen, 0.5, rng)
+        factors = [
+            augment.reduction(frame.path, cut) if chosen.reduced_decoding else 1
+            for frame, cut in zip(frames, cuts, strict=True)
+        ]
+        marks.append(time.perf_counter())
+        images = [decode(frame.path, factor) for frame, factor in zip(frames, factors, strict=True)]
+        marks.append(time.perf_counter())
+        smaller = [augment.reduced(cut, factor) for cut, factor in zip(cuts, factors, strict=True)]
+        crops = augment.crops((images[0], images[1]), (smaller[0], smaller[1]), network)
+        marks.append(time.perf_counter())
+        augment.recolored(crops, chosen, rng)
+        augment.transform(cuts[1], pair.search.box)
+        marks.append(time.perf_counter())
+        for name, seconds in zip(stages, np.diff(marks), strict=True):
+            stages[name] += float(seconds)
+    return {"whole": whole, **stages}
+
+
+def naive(pool: Pool, pairs: int) -> dict[str, float]:
+    """Seconds of what anybody would write: read both frames, warp to 127 and 255 pixels, augment nothing."""
+    settings = Training()
+    drawn = [sample((pool,), settings, generator(0, 0, number)) for number in range(pairs)]
+
+    def run() -> None:
+        for pair in drawn:
+            for frame, size in ((pair.exemplar, 127), (pair.search, 255)):
+                image = cv2.cvtColor(np.asarray(cv2.imread(str(frame.path))), cv2.COLOR_BGR2RGB)
+                x, y = centers(frame.box)
+                side = float(context_side(frame.box[2:], 0.5)) * size / 127
+                mean = cv2.mean(image)
+                matrix = crop_matrix((x, y), side, size)
+                cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_CONSTANT, borderValue=mean)
+
+    return {"whole": _timed(run)}
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Time each loader over the same pairs, after a few that are not timed."""
+    folder, pairs = Path(sys.argv[1]), int(sys.argv[2])
+    cv2.setNumThreads(1)
+    pool = read(folder)
+    kinds: dict[str, Callable[[int], dict[str, float]]] = {
+        "naive": lambda count: naive(pool, count),
+        "full decoding": lambda count: ours(pool, count, reduced=False),
+        "reduced decoding": lambda count: ours(pool, count, reduced=True),
+    }
+    shares = [
+        augment.reduction(Path("a.jpg"), crop_matrix((0, 0), float(context_side(box[0, 2:], 0.5)), 127))
+        for box in np.load(folder / "boxes.npy")
+    ]
+    for work in kinds.values():
+        work(min(pairs, 10))
+    found = {name: work(pairs) for name, work in kinds.items()}
+    print(json.dumps({"pairs": pairs, "reductions": shares, "seconds": found}))
+
+
+if __name__ == "__main__":
+    main()
