@@ -2,6 +2,7 @@
 
 import difflib
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -141,9 +142,14 @@ def _load(body: nn.Module, path: Path, name: str) -> None:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """A state dict from a safetensors or a PyTorch file, without running any code in it."""
+    """A state dict from a safetensors or a PyTorch file, its checksum verified, without running any code in it."""
     remedy = "network.weights is `imagenet`, `random`, or a .safetensors or .pth file of the backbone's state dict"
     try:
+        wanted = _checksum(path)
+        if not sha256(path).startswith(wanted):
+            raise InputError(
+                f"{path}: its SHA-256 is not {wanted}...: download it again, or rename it if it is another"
+            )
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file: {remedy}") from None
@@ -152,6 +158,18 @@ def _read(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path}: not a state dict, which maps names to tensors alone: {remedy}")
     return state
+
+
+def _checksum(path: Path) -> str:
+    """SHA-256 that a file should have, or its first digits: as published, or as its name ends; empty where unknown.
+
+    torch.hub's files are named so: resnet50-0676ba61.pth.
+    """
+    from siamrcr.datasets import sources  # deferred: a network without such a file needs no table of downloads
+
+    published = [source.checksum for source in sources.read(path.parent.name) if source.file == path.name]
+    named = re.fullmatch(r".*-([0-9a-f]{8,64})", path.stem)
+    return (published or [named[1] if named else ""])[0]
 
 
 def packaged_weights() -> dict[str, Tensor]:

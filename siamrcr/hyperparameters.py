@@ -119,7 +119,7 @@ class Training(Settings):
     color_jitter: Fraction = 0  # not in the paper; off in SiamFC++: largest relative change of contrast and brightness
     max_aspect: Positive = 10  # not in the paper; from SiamFC++: slimmer boxes are left out
     min_side: Positive = 2  # not in the paper; pixels
-    reduced_decoding: bool = True  # not in the paper; large JPEG frames are decoded at a half, quarter or eighth
+    reduced_decoding: bool = True  # not in the paper; large JPEG frames are decoded at half their size
     unreadable_share: Fraction = 0.01  # not in the paper; of the pairs: more that cannot be read end the training
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # not in the paper
     channels_last: bool = False

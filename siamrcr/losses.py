@@ -36,7 +36,8 @@ def total(
 
     `truth` (B, 4) is each search image's target; `positive` (B,) is False where the exemplar shows another one. `n_pos`
     stands for the batch's own number of positives where the batch is a part of a larger one (accumulated
-    gradients): under `normalization: n_pos` the parts' losses then add up to the whole's.
+    gradients): the parts' losses then add up to the whole's, but under `normalization: sum_weight`, whose divisor takes
+    the weights of all.
     """
     label = labels(truth, network, loss, positive)
     if n_pos is None:

@@ -7,12 +7,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 from workspace import environment
 
 from siamrcr import config
 from siamrcr.config import Mini
 from siamrcr.datasets.mini import generate
+from siamrcr.training import interruption
+from siamrcr.training.interruption import Interruption
 from siamrcr.training.train import train
 
 TINY = {
@@ -64,3 +67,13 @@ def test_a_signal_to_the_whole_process_group_keeps_the_checkpoint(tmp_path: Path
     train(run, "tiny", 0)
     assert weights.is_file()
     assert not checkpoint.exists()
+
+
+def test_signals_at_once_are_one_and_a_later_one_acts_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Interruption() as stop:
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            signal.raise_signal(number)
+        assert stop.signal == signal.SIGTERM
+        monkeypatch.setattr(interruption, "ECHO", 0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

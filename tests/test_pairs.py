@@ -62,6 +62,25 @@ def test_a_pair_depends_on_seed_epoch_and_number_alone() -> None:
     assert draw(0, 0, 0, 1) != draw(0, 0, 0)
 
 
+def test_the_pairs_of_a_seed_stay_what_they_were() -> None:
+    """Drawn by rng.choice(p=shares) and searchsorted, when a checkpoint's pairs were first defined."""
+    settings = Training()
+    pools = tuple(pool(n, share, [steady(f"{n}{i}", 300) for i in range(5)], settings) for n, share in SHARES)
+    for key, expected in DRAWN.items():
+        exemplar, search, positive = pairs.sample(pools, settings, pairs.generator(*key))
+        assert (exemplar.target, exemplar.number, search.target, search.number, positive) == expected
+
+
+SHARES = (("a", 0.7), ("b", 0.3))
+# Seed, epoch, number, attempt: target and frame of the exemplar and of the search image, and whether it is one target.
+DRAWN = {
+    (0, 0, 0, 0): ((0, 1), 33, (0, 2), 150, False),
+    (0, 0, 1, 0): ((0, 3), 25, (0, 3), 98, True),
+    (7, 3, 1234, 2): ((0, 4), 245, (0, 4), 257, True),
+    (7, 19, 149_999, 0): ((0, 3), 168, (1, 4), 205, False),
+}
+
+
 def test_partners_lie_within_the_gap_on_both_sides() -> None:
     boxes = np.tile([0.0, 0.0, 20.0, 10.0], (60, 1))
     boxes[20:26] = np.nan

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from squares import squares
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_training import batch, stop_at, weights
@@ -18,14 +20,29 @@ from test_training import batch, stop_at, weights
 from siamrcr.config import Run
 from siamrcr.errors import InputError
 from siamrcr.losses import POSITIVE, labels
-from siamrcr.training import checkpoint, picture, sources
+from siamrcr.training import checkpoint, index, picture, sources
+from siamrcr.training.loader import Batch, Examples
 from siamrcr.training.step import Step
 from siamrcr.training.train import train
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     return squares(tmp_path, monkeypatch)
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
+
+
+def checkpoint_of(run: Run) -> dict[str, Any]:
+    stored: dict[str, Any] = torch.load(run.folder / "models/tiny-s0.checkpoint.pt", weights_only=True)["state"]
+    return stored
 
 
 def frames() -> list[Path]:
@@ -97,11 +114,165 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_training(
     assert weights(run) == weights(whole)
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "suffix"), [("train", "save", "safetensors"), ("train", "write_json", "json")]
+)
+def test_a_full_disk_at_the_end_costs_no_step_of_the_training(
+    module: str,
+    name: str,
+    suffix: str,
+    make: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, whole = make("parts", checkpoint_every=1000), make("whole")
+    train(whole, "tiny", 0)
+    file = run.folder / f"models/tiny-s0.{suffix}"
+    with monkeypatch.context() as patch:
+        # What safetensors raises where the disk is full, and what Python does.
+        error = SafetensorError("I/O error: No space left on device (os error 28)") if name == "save" else FULL
+        patch.setattr(f"siamrcr.training.{module}.{name}", raising(error))
+        with pytest.raises(InputError, match=f"{file}: the .* cannot be written .*No space left on device") as caught:
+            train(run, "tiny", 0)
+    assert "\n" not in str(caught.value)
+    steps: list[int] = []
+    monkeypatch.setattr(Step, "__call__", lambda *_: steps.append(1))
+    train(run, "tiny", 0)
+    assert not steps
+    assert weights(run) == weights(whole)
+    assert {path.name for path in file.parent.iterdir()} == {"tiny-s0.safetensors", "tiny-s0.json"}
+
+
+# TensorBoard writes in a thread, which shows where it ended.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("place", ["opening", "curves", "pictures", "closing"])
+def test_a_full_disk_costs_the_logs_and_not_the_training(
+    place: str, make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, whole = make("parts", log_every=1, picture_every=2), make("whole")
+    train(whole, "tiny", 0)
+    targets = {
+        "opening": "siamrcr.training.record.SummaryWriter",
+        "curves": "tensorboard.summary.writer.record_writer.RecordWriter.write",
+        "pictures": "pathlib.Path.write_bytes",
+        "closing": "torch.utils.tensorboard.SummaryWriter.close",
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(targets[place], raising(FULL))
+        capsys.readouterr()
+        train(run, "tiny", 0)
+    told = capsys.readouterr().err
+    folder = run.folder / "logs/training/tiny-s0"
+    assert told.count(f"{folder}: no logs from here on (No space left on device); training goes on") == 1
+    assert weights(run) == weights(whole)
+
+
+def test_a_batch_that_cannot_be_kept_hides_not_why_it_should_be(
+    make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(lr_start=1e30, lr_peak=1e30, clip_norm=0, frozen_epochs=0)
+    monkeypatch.setattr(torch, "save", raising(FULL))
+    with pytest.raises(
+        InputError, match=r"not finite at iteration .*failed\.pt: the batch cannot be written"
+    ) as caught:
+        train(run, "tiny", 0)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_while_the_index_is_built_is_said(
+    make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "save_file", raising(SafetensorError("I/O error: No space left on device")))
+    with pytest.raises(InputError, match=r"got10k-train-\w+\.safetensors: the index cannot be written .*No space"):
+        train(make(), "tiny", 0)
+
+
+def test_read_only_datasets_lend_their_index_or_leave_it_to_the_run(
+    make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make()
+    beside, own = run.data / "mini/index", run.folder / "index"
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda *_: False)
+        sources.pools(run, run.models["tiny"].training)
+        assert list(own.glob("*.safetensors"))
+        assert not beside.exists()
+        own.rename(beside)
+        sources.pools(run, run.models["tiny"].training)
+        assert not own.exists()
+
+
+def test_a_training_that_must_stop_keeps_what_it_has(make: Callable[..., Run]) -> None:
+    run, whole = make("parts", checkpoint_every=1000), make("whole")
+    train(whole, "tiny", 0)
+    original = Examples.__getitem__
+    with pytest.MonkeyPatch.context() as patch:
+
+        def read(self: Examples, place: int) -> Any:
+            if place >= 16:
+                raise InputError("frame.png: not a readable image")
+            return original(self, place)
+
+        patch.setattr(Examples, "__getitem__", read)
+        with pytest.raises(InputError, match=r"frame\.png"):
+            train(run, "tiny", 0)
+    assert checkpoint_of(run)["iteration"] == 4
+    train(run, "tiny", 0)
+    assert weights(run) == weights(whole)
+
+
+def test_curves_logged_after_the_last_checkpoint_are_logged_once(
+    make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(log_every=1, checkpoint_every=2)
+    with monkeypatch.context() as patch:
+        original = Step.__call__
+
+        def step(self: Step, batch: Batch, iteration: int) -> torch.Tensor:
+            if iteration == 5:
+                raise KeyboardInterrupt
+            return original(self, batch, iteration)
+
+        patch.setattr(Step, "__call__", step)
+        with pytest.raises(KeyboardInterrupt):
+            train(run, "tiny", 0)
+    train(run, "tiny", 0)
+    events = EventAccumulator(str(run.folder / "logs/training/tiny-s0")).Reload()
+    assert [event.step for event in events.Scalars("loss/loss")] == list(range(6))
+
+
 def test_a_broken_checkpoint_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.checkpoint.pt"
     path.write_bytes(b"half a file")
     assert checkpoint.load(path, {}) is None
     assert "not a readable checkpoint" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_the_disk_does_not_give_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.checkpoint.pt"
+    checkpoint.save(path, {}, {"iteration": 10})
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", raising(OSError(errno.EIO, "Input/output error")))
+        with pytest.raises(InputError, match=r"cannot be read .Input/output error"):
+            checkpoint.load(path, {})
+    assert checkpoint.load(path, {}) == {"iteration": 10}
+
+
+def test_a_loader_process_that_dies_is_said_in_one_line(
+    make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Examples.__getitem__
+
+    def read(self: Examples, place: int) -> Any:
+        if place == 13:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(self, place)
+
+    monkeypatch.setattr(Examples, "__getitem__", read)
+    with pytest.raises(InputError, match=r"^DataLoader worker .*lower training\.workers") as caught:
+        train(make(workers=1), "tiny", 0)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_checkpoint_of_other_settings_waits_until_they_return(

@@ -90,7 +90,7 @@ JPEG = b"\xff\xd8\xff"
 
 
 def _jpeg(data: bytes, reduction: int) -> NDArray[np.uint8] | None:
-    """None for what the fast decoder does not take: damaged files, and colours other than YCbCr and grey."""
+    """None for what the fast decoder does not take, as a file with a flaw that OpenCV may read past."""
     import simplejpeg  # deferred: analysis imports this module and decodes nothing
 
     try:
@@ -107,5 +107,4 @@ def _any(data: bytes, reduction: int) -> NDArray[np.uint8] | None:
 
     scales = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
     flags = scales.get(reduction, cv2.IMREAD_REDUCED_COLOR_8) | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if data else None
-    return image  # type: ignore[return-value]
+    return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if data else None  # type: ignore[return-value]

@@ -102,13 +102,14 @@ def crops(
 
 
 def reduction(path: Path, matrix: NDArray[np.float64]) -> int:
-    """By how much a frame can be reduced while it is decoded, so that a crop still has no more pixels than it.
+    """By how much a frame can be reduced while it is decoded, so that a crop still has no more pixels than it: 1 or 2.
 
-    Only JPEG decoders save time by it. The decoder takes means where the warp would skip pixels.
+    Only JPEG decoders save time by it. The decoder takes means where the warp would skip pixels: at a half that changes
+    a crop less than one frame pixel of shift does, at a quarter more (docs/training.md).
     """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     jpeg = path.suffix.lower() in (".jpg", ".jpeg")
-    return next(factor for factor in (8, 4, 2, 1) if factor == 1 or (jpeg and scale * factor <= 1))
+    return 2 if jpeg and scale * 2 <= 1 else 1
 
 
 def reduced(matrix: NDArray[np.float64], factor: int) -> NDArray[np.float64]:

@@ -7,10 +7,12 @@ taken up again when they return.
 import pickle
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from siamrcr.errors import InputError
 from siamrcr.files import atomic, settings_hash
@@ -21,16 +23,27 @@ def save(path: Path, identity: Mapping[str, Any], state: Mapping[str, Any]) -> N
 
     Raises InputError where it cannot be written; the checkpoint before it is still there.
     """
+    whole = {"hash": settings_hash(identity), "identity": dict(identity), "state": dict(state)}
+    with writing(path, "the checkpoint"), atomic(path) as temporary:
+        torch.save(whole, temporary)
+
+
+@contextmanager
+def writing(path: Path, what: str) -> Iterator[None]:
+    """Raises InputError, in one line, where the block cannot write a file of a training."""
     try:
-        with atomic(path) as temporary:
-            torch.save({"hash": settings_hash(identity), "identity": dict(identity), "state": dict(state)}, temporary)
-    except (OSError, RuntimeError) as error:  # PyTorch's writer tells a full disk by a RuntimeError
+        yield
+    # A full disk is a RuntimeError of PyTorch's writer, and safetensors has an error of its own.
+    except (OSError, RuntimeError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise InputError(f"{path}: the checkpoint cannot be written ({reason}): make room and continue") from None
+        raise InputError(f"{path}: {what} cannot be written ({reason}): make room and continue") from None
 
 
 def load(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The state that `save` wrote, on the CPU; None where there is none or, with a message, where settings changed."""
+    """The state that `save` wrote, on the CPU; None where there is none or, with a message, where settings changed.
+
+    Raises InputError where there is one that cannot be read from the disk.
+    """
     wanted = settings_hash(identity)
     aside = _aside(path, wanted)
     if not path.exists() and aside.exists():
@@ -40,7 +53,10 @@ def load(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
         known, state = stored["identity"], stored["state"]
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError):
+    except OSError as error:
+        # It may be whole, and a training from the start would replace it.
+        raise InputError(f"{path}: the checkpoint cannot be read ({error.strerror}): mend that, or remove it") from None
+    except (RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError):
         print(f"{path}: not a readable checkpoint: training starts over", file=sys.stderr)
         return None
     found = stored.get("hash", "")

@@ -24,6 +24,7 @@ from siamrcr.datasets.images import FrameFiles
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
 from siamrcr.files import atomic, settings_hash
+from siamrcr.training.checkpoint import writing
 
 VERSION = 1  # of the columns: another number builds every index anew
 CHUNK = 4096  # sequences looked at together
@@ -100,7 +101,7 @@ def usable(
 def build(path: Path, root: Path, sequences: Iterable[Sequence], settings: Training, identity: Any) -> None:
     """Write the index of a training set; `identity` is what `load` must be given to accept it.
 
-    Raises InputError where no frame is usable.
+    Raises InputError where no frame is usable, or the file cannot be written.
     """
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("frame", "box", "count", "number", "digits")}
     texts: list[bytes] = []
@@ -130,7 +131,7 @@ def build(path: Path, root: Path, sequences: Iterable[Sequence], settings: Train
     columns["text"] = np.frombuffer(b"".join(texts), dtype=np.uint8)
     columns["text_start"] = _starts(np.array([len(text) for text in texts]))
     about = {"identity": json.dumps(identity), "left_out": json.dumps(dict(+left_out))}
-    with atomic(path) as temporary:
+    with writing(path, "the index"), atomic(path) as temporary:
         save_file(columns, temporary, metadata=about)
 
 
@@ -148,7 +149,14 @@ def load(path: Path, root: Path, identity: Any) -> Index | None:
     return Index(root, **columns, left_out=json.loads(about["left_out"]), origin=(path, root, identity))
 
 
-def opened(folder: Path, name: str, root: Path, settings: Training, read: Callable[[], Iterable[Sequence]]) -> Index:
+def opened(
+    folder: Path,
+    name: str,
+    root: Path,
+    settings: Training,
+    read: Callable[[], Iterable[Sequence]],
+    elsewhere: Path | None = None,
+) -> Index:
     """The index of a training set, built by the first that asks for it while the others wait.
 
     Args:
@@ -157,11 +165,14 @@ def opened(folder: Path, name: str, root: Path, settings: Training, read: Callab
         root: the dataset's folder.
         settings: whose bounds on boxes hold.
         read: gives the set's sequences.
+        elsewhere: a folder that may hold the index already, and cannot be written.
     """
     bounds = {"min_side": settings.min_side, "max_aspect": settings.max_aspect, "root": str(root.resolve())}
-    path = folder / f"{name}-{settings_hash(bounds)[:8]}.safetensors"
     identity = {"version": VERSION, **bounds, "state": state(root)}
+    path = folder / f"{name}-{settings_hash(bounds)[:8]}.safetensors"
     found = load(path, root, identity)
+    if found is None and elsewhere is not None:
+        found = load(elsewhere / path.name, root, identity)
     if found is not None:
         return found
     folder.mkdir(parents=True, exist_ok=True)

@@ -100,8 +100,9 @@ def batches(
     part = processes.part(training.batch_size)
     loader = DataLoader(
         examples,
+        # Ranges, since three million numbers would be held for the whole run.
         batch_sampler=[
-            list(range(start + processes.rank * part, start + (processes.rank + 1) * part))
+            range(start + processes.rank * part, start + (processes.rank + 1) * part)  # type: ignore[misc]
             for start in range(first * training.batch_size, len(examples), training.batch_size)
         ],
         num_workers=training.workers,

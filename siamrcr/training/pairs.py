@@ -3,7 +3,9 @@
 So a resumed run, and any number of loader processes, see the same pairs.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,8 +76,10 @@ def sample(pools: tuple[Pool, ...], settings: Training, rng: np.random.Generator
         return Pair(
             exemplar, _frame(pools, other, another, int(rng.integers(len(pools[other].index.frames(another))))), False
         )
-    gap = settings.max_gap
-    first, last = np.searchsorted(frames, [exemplar.number - gap, exemplar.number + gap + 1])
+    gap = min(settings.max_gap, int(frames[-1]))
+    # Of the column's own type, else the whole column would be converted to theirs.
+    around = np.array([exemplar.number - gap, exemplar.number + gap + 1], dtype=frames.dtype)
+    first, last = np.searchsorted(frames, around).tolist()
     return Pair(exemplar, _frame(pools, source, target, int(rng.integers(first, last))), True)
 
 
@@ -86,7 +90,9 @@ def check(pools: tuple[Pool, ...], settings: Training) -> None:
 
 
 def _draw_target(pools: tuple[Pool, ...], rng: np.random.Generator) -> tuple[int, int]:
-    source = int(rng.choice(len(pools), p=[pool.share for pool in pools]))
+    ends = list(accumulate(pool.share for pool in pools))
+    drawn = rng.random()
+    source = bisect_right([end / ends[-1] for end in ends], drawn)
     return source, int(rng.integers(len(pools[source].index)))
 
 

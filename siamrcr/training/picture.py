@@ -48,8 +48,10 @@ def head(batch: Batch) -> Batch:
 
 def write(path: Path, image: NDArray[np.uint8]) -> None:
     """Store a picture whole or not at all."""
+    _, encoded = cv2.imencode(path.suffix, image)
     with atomic(path) as temporary:
-        cv2.imwrite(str(temporary), image)
+        # OpenCV's own writer says nothing of a full disk.
+        temporary.write_bytes(encoded.tobytes())
 
 
 def _map(score: NDArray[np.float32], label: NDArray[np.int8], side: int) -> NDArray[np.uint8]:

@@ -4,11 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
 
 from siamrcr.errors import InputError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,22 @@ class Processes:
         distributed.all_reduce(found, distributed.ReduceOp.MAX)
         return int(found)
 
+    def gathered(self, values: list[T]) -> list[T]:
+        """The lists of all processes, one after the other; they travel only where one is not empty."""
+        if self.size == 1 or not self.largest(len(values)):
+            return values
+        parts: list[Any] = [None] * self.size
+        distributed.all_gather_object(parts, values)
+        return [value for part in parts for value in part]
+
+    def shared(self, value: T) -> T:
+        """The first process's value."""
+        if self.size == 1:
+            return value
+        held = [value]
+        distributed.broadcast_object_list(held)
+        return held[0]
+
     def part(self, batch_size: int) -> int:
         """Pairs of a batch that fall to this process. Raises InputError where they cannot be shared out evenly."""
         if batch_size % self.size:
@@ -58,6 +77,9 @@ def joined(device: torch.device) -> Iterator[Processes]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Processes()
         return
+    if device.type == "cuda":
+        # Whatever travels without a device of its own takes the current one, which is the first GPU in all of them.
+        torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size())

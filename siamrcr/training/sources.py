@@ -2,7 +2,6 @@
 
 import os
 from functools import partial
-from pathlib import Path
 
 from siamrcr import datasets
 from siamrcr.config import Run, Training
@@ -14,6 +13,10 @@ from siamrcr.training.pairs import Pool, check
 def pools(run: Run, settings: Training) -> tuple[Pool, ...]:
     """The usable targets of every training set, with the shares normalised. Raises InputError where a set is absent."""
     total = sum(settings.datasets.values())
+    # Runs share an index, and where the datasets are read-only each keeps its own.
+    beside = run.data / run.source / "index"
+    nearest = next(place for place in (beside, *beside.parents) if place.exists())
+    home = beside if os.access(nearest, os.W_OK) else run.folder / "index"
     found = []
     for name, share in settings.datasets.items():
         root = run.training_root(name)
@@ -21,13 +24,7 @@ def pools(run: Run, settings: Training) -> tuple[Pool, ...]:
             remedy = f"siamrcr mini {name}" if run.source == "mini" else f"siamrcr download {name}"
             raise InputError(f"{root}: training set {name} is not there: run `{remedy}` or set training_roots.{name}")
         read = partial(datasets.load, f"{name}-train", root)
-        found.append(Pool(name, share / total, opened(_home(run), f"{name}-train", root, settings, read)))
+        index = opened(home, f"{name}-train", root, settings, read, beside)
+        found.append(Pool(name, share / total, index))
     check(tuple(found), settings)
     return tuple(found)
-
-
-def _home(run: Run) -> Path:
-    """Where indices are kept: beside the datasets, which runs share, or with the results where that is read-only."""
-    folder = run.data / run.source / "index"
-    nearest = next(place for place in (folder, *folder.parents) if place.exists())
-    return folder if os.access(nearest, os.W_OK) else run.folder / "index"

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from siamrcr import losses
 from siamrcr.config import Model
+from siamrcr.errors import InputError
 from siamrcr.model import Maps, SiamRCR
 from siamrcr.training import schedule
 from siamrcr.training.loader import Batch
@@ -22,8 +23,13 @@ class Step:
     """The network, its optimiser, and how they take a batch."""
 
     def __init__(self, settings: Model, device: torch.device, processes: Processes | None = None) -> None:
-        """Raises InputError where the backbone or its weights are not to be had."""
+        """Raises InputError where the backbone or its weights are not to be had, or the loss cannot be shared out."""
         self.settings, self.device, self.processes = settings, device, processes or Processes()
+        if self.processes.size > 1 and settings.loss.normalization == "sum_weight":
+            raise InputError(
+                f"loss.normalization sum_weight divides by the weights of the whole batch, which none of "
+                f"{self.processes.size} processes has: set n_pos, or train in one process"
+            )
         self.layout = torch.channels_last if settings.training.channels_last else torch.contiguous_format
         self.model = SiamRCR(settings.network).to(device).to(memory_format=self.layout)
         self.optimizer = schedule.optimizer(self.model, settings.training)
@@ -48,8 +54,10 @@ class Step:
         values = self._accumulate(batch.to(self.device))
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.clip_norm or torch.inf)
-        # The scaler itself leaves out a step whose gradient overflows half precision.
-        if not values.isfinite().all() or not (self.scaler.is_enabled() or norm.isfinite()):
+        # The scaler leaves out a step whose gradient overflows half precision, and scales the next one down; one that
+        # overflows unscaled will go on to.
+        scaled = self.scaler.is_enabled() and self.scaler.get_scale() > 1
+        if not values.isfinite().all() or not (scaled or norm.isfinite()):
             terms = ", ".join(f"{value:g}" for value in values.tolist())
             raise FloatingPointError(f"total, classification, regression, localization {terms}; gradient {norm:g}")
         self.scaler.step(self.optimizer)

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from siamrcr.config import Model, Run
+from siamrcr.config import Model, Run, Training
 from siamrcr.device import select
 from siamrcr.errors import InputError
 from siamrcr.files import atomic, settings_hash, sha256, write_json
 from siamrcr.hyperparameters import SPEED_ONLY
 from siamrcr.model import parameters_by_part, save
-from siamrcr.progress import Progress, progress
+from siamrcr.progress import progress
 from siamrcr.provenance import provenance
 from siamrcr.training import card, checkpoint, sources
 from siamrcr.training.interruption import Interruption
@@ -43,7 +44,14 @@ def train(run: Run, model: str, seed: int) -> None:
     device = select(device_of(run.device))
     _make_deterministic(seed, device)
     with joined(device) as processes:
-        _train(run, model, settings, seed, device, processes)
+        try:
+            _train(run, model, settings, seed, device, processes)
+        except RuntimeError as error:
+            # PyTorch raises it wherever the training happens to be when the process ends.
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            line = str(error).splitlines()[0].rstrip(". ")
+            raise InputError(f"{line}: most often it lacks memory: lower training.workers and continue") from None
 
 
 def _train(run: Run, model: str, settings: Model, seed: int, device: torch.device, processes: Processes) -> None:
@@ -55,12 +63,13 @@ def _train(run: Run, model: str, settings: Model, seed: int, device: torch.devic
     identity = {"seed": seed, "settings": _shaping(settings, processes), "data": card.data(pools)}
     history = torch.zeros((training.iterations, len(card.LOSSES)), dtype=torch.float64)
     first, seconds, waited = 0, 0.0, 0.0
-    stored = checkpoint.load(path, identity)
+    # One process reads it for all: reading may put it aside, and not every machine need see the folder.
+    stored = processes.shared(checkpoint.load(path, identity) if processes.first else None)
     if stored is not None:
         step.restore(stored["step"])
         first, seconds, waited = stored["iteration"], stored["seconds"], stored["waited"]
         history[:first] = stored["history"]
-    unreadable = Unreadable(training, stored["unreadable"] if stored else {})
+    unreadable = Unreadable(training, stored["unreadable"] if stored else {}, processes.first)
     start = time.monotonic() - seconds
 
     def keep(iteration: int) -> None:
@@ -68,6 +77,12 @@ def _train(run: Run, model: str, settings: Model, seed: int, device: torch.devic
             clock = {"iteration": iteration, "seconds": time.monotonic() - start, "waited": waited}
             losses = {"history": history[:iteration].clone(), "unreadable": dict(unreadable.counts)}
             checkpoint.save(path, identity, {"step": step.state(), **losses, **clock})
+
+    def keep_if_possible(iteration: int) -> None:
+        try:
+            keep(iteration)
+        except InputError as error:
+            print(f"{error}; training goes on without it", file=sys.stderr)
 
     examples = Examples(pools, settings, seed)
     with (
@@ -79,13 +94,18 @@ def _train(run: Run, model: str, settings: Model, seed: int, device: torch.devic
         bar.resume(first * training.batch_size)
         for iteration in range(first, training.iterations):
             asked = time.monotonic()
-            batch, lines = next(supply)
+            try:
+                batch, lines = _next(supply, processes)
+                unreadable.add(lines, (iteration + 1) * training.batch_size)
+            except InputError:
+                if iteration > first:
+                    keep_if_possible(iteration)
+                raise
             waited += time.monotonic() - asked
-            unreadable.add(lines, (iteration + 1) * processes.part(training.batch_size))
             try:
                 history[iteration] = step(batch, iteration)
             except FloatingPointError as error:
-                raise _diverged(name, iteration, batch, error) from None
+                raise _diverged(name, iteration, batch, error, processes) from None
             passed = time.monotonic() - start
             share = waited / passed
             bar.advance(training.batch_size, _note(history[iteration], learning_rate(training, iteration), share))
@@ -95,18 +115,21 @@ def _train(run: Run, model: str, settings: Model, seed: int, device: torch.devic
             number = processes.largest(stop.signal)
             if number:
                 keep(done)
-                _leave(number, path, done, settings, bar)
-            if done % training.checkpoint_every == 0:
-                try:
-                    keep(done)
-                except InputError as error:
-                    print(f"{error}; training goes on without it", file=sys.stderr)
+                bar.close()
+                if processes.first:
+                    print(_left(path, done, training), file=sys.stderr)
+                # The status that shells give to a process ended by this signal.
+                raise SystemExit(128 + number)
+            # The last one serves where the weights cannot be written.
+            if done % training.checkpoint_every == 0 or done == training.iterations:
+                keep_if_possible(done)
     if not processes.first:
         return
     seconds = time.monotonic() - start
-    weights = name.with_name(f"{name.name}.safetensors")
-    save(weights, step.model, {"model": model, **identity})
-    about: dict[str, Any] = {
+    weights, about = name.with_name(f"{name.name}.safetensors"), name.with_name(f"{name.name}.json")
+    with checkpoint.writing(weights, "the weights"):
+        save(weights, step.model, {"model": model, **identity})
+    facts: dict[str, Any] = {
         "model": model,
         "label": settings.label or model,
         "seed": seed,
@@ -124,7 +147,8 @@ def _train(run: Run, model: str, settings: Model, seed: int, device: torch.devic
         "curve": card.curve(history, training),
         "provenance": provenance(device=str(device)),
     }
-    write_json(name.with_name(f"{name.name}.json"), about)
+    with checkpoint.writing(about, "the card"):
+        write_json(about, facts)
     path.unlink(missing_ok=True)
 
 
@@ -165,19 +189,38 @@ def _note(losses: Tensor, rate: float, waiting: float) -> str:
     return f"{' '.join(f'{name} {value:.3f}' for name, value in values)} lr {rate:.2g} waiting {waiting:.0%}"
 
 
-def _leave(number: int, path: Path, done: int, settings: Model, bar: Progress) -> None:
-    bar.close()
-    line = f"{path}: stopped after iteration {done} of {settings.training.iterations}; the same command continues"
-    print(line, file=sys.stderr)
-    # The status that shells give to a process ended by this signal.
-    raise SystemExit(128 + number)
+def _left(path: Path, done: int, training: Training) -> str:
+    return f"{path}: stopped after iteration {done} of {training.iterations}; the same command continues"
 
 
-def _diverged(name: Path, iteration: int, batch: Batch, error: FloatingPointError) -> InputError:
-    path = name.with_name(f"{name.name}.failed.pt")
-    with atomic(path) as temporary:
-        torch.save(batch._asdict(), temporary)
+def _next(supply: Iterator[tuple[Batch, list[str]]], processes: Processes) -> tuple[Batch, list[str]]:
+    """This process's part of the next batch, and what was wrong with pairs of any.
+
+    Raises InputError in all processes where one has no next batch: left to themselves the others would wait for it.
+    """
+    told: list[tuple[bool, str]]
+    try:
+        batch, lines = next(supply)
+        told = [(False, line) for line in lines]
+    except InputError as error:
+        told = [(True, str(error))]
+    told = processes.gathered(told)
+    for fatal, line in told:
+        if fatal:
+            raise InputError(line)
+    return batch, [line for _, line in told]
+
+
+def _diverged(name: Path, iteration: int, batch: Batch, error: FloatingPointError, processes: Processes) -> InputError:
+    """What to say of a loss that is not finite; each process keeps its part of the batch."""
+    path = name.with_name(f"{name.name}.failed{f'-{processes.rank}' if processes.size > 1 else ''}.pt")
+    try:
+        with checkpoint.writing(path, "the batch"), atomic(path) as temporary:
+            torch.save(batch._asdict(), temporary)
+        kept = f"the batch is kept in {path}"
+    except InputError as trouble:
+        kept = str(trouble)
     return InputError(
         f"{name.name}: the loss is not finite at iteration {iteration + 1} ({error}): lower training.lr_peak or set "
-        f"training.clip_norm; the batch is kept in {path}"
+        f"training.clip_norm; {kept}"
     )
