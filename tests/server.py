@@ -22,6 +22,12 @@ class Server:
     errors: list[int] = field(default_factory=list)  # status of the next answers
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path and the range asked for
     sent: int = 0
+    piece: int = 0  # bytes that are sent at once, where not all are
+    pause: float = 0.0  # seconds after each piece
+    silent_after: int | None = None  # bytes after which nothing comes any more, though the connection stays
+    lengths: bool = True  # whether answers say how long they are
+    headers: dict[str, str] = field(default_factory=dict)  # of answers with an error
+    closing: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -34,7 +40,10 @@ def serving() -> Iterator[Server]:
             asked = self.headers.get("Range")
             state.requests.append((self.path, asked))
             if state.errors:
-                self.send_error(state.errors.pop(0))
+                self.send_response(state.errors.pop(0))
+                for name, value in {"Content-Length": "0", **state.headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
                 return
             if self.path not in state.files:
                 self.send_error(404)
@@ -53,15 +62,32 @@ def serving() -> Iterator[Server]:
             self.send_response(206 if start else 200)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-            self.send_header("Content-Length", str(len(content) - start))
+            if state.lengths:
+                self.send_header("Content-Length", str(len(content) - start))
             self.send_header("Content-Type", state.types.get(self.path, "application/octet-stream"))
             self.send_header("ETag", version)
             if self.path in state.links:
                 self.send_header("Link", state.links[self.path])
             self.end_headers()
             body = content[start:][: state.cuts.pop(0) if state.cuts else None]
-            state.sent += len(body)
-            self.wfile.write(body)
+            if state.silent_after is not None:
+                body = body[: state.silent_after]
+            for at in range(0, len(body), state.piece or len(body) or 1):
+                state.sent += len(body[at : at + (state.piece or len(body))])
+                self.wfile.write(body[at : at + (state.piece or len(body))])
+                state.closing.wait(state.pause)
+            if state.silent_after is not None:
+                state.closing.wait()
+
+        def do_POST(self) -> None:
+            """What the hub tells of single files: `files` has it under the path."""
+            self.rfile.read(int(self.headers["Content-Length"]))
+            state.requests.append((self.path, None))
+            content = state.files.get(self.path, b"")
+            self.send_response(200 if content else 404)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -73,6 +99,7 @@ def serving() -> Iterator[Server]:
     try:
         yield state
     finally:
+        state.closing.set()
         running.shutdown()
         thread.join()
         running.server_close()

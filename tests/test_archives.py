@@ -29,7 +29,7 @@ def test_paths_that_lead_out_are_refused(tmp_path, name, form):
                 member.size = 4
                 archive.addfile(member, io.BytesIO(b"evil"))
     with pytest.raises(InputError, match="leads out of the folder"):
-        archives.extract(path, tmp_path / "deep" / "out")
+        archives.extract(archives.of(path), tmp_path / "deep" / "out")
     assert [p.name for p in tmp_path.rglob("*")] == ["deep", path.name]
 
 
@@ -41,7 +41,7 @@ def test_links_and_special_files_are_refused_in_tar(tmp_path, kind):
         member.type, member.linkname = kind, "../../outside"
         archive.addfile(member)
     with pytest.raises(InputError, match=r"a\.tar: 'link' is a link or a special file"):
-        archives.extract(path, tmp_path / "out")
+        archives.extract(archives.of(path), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -51,7 +51,7 @@ def test_links_are_refused_in_zip(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(entry, "../../outside")
     with pytest.raises(InputError, match="'link' is a link"):
-        archives.extract(tmp_path / "a.zip", tmp_path / "out")
+        archives.extract(archives.of(tmp_path / "a.zip"), tmp_path / "out")
 
 
 @pytest.mark.parametrize("form", ["zip", "tar.gz", "tar"])
@@ -59,15 +59,15 @@ def test_a_broken_archive_leaves_nothing(tmp_path, form):
     (tmp_path / "content").mkdir()
     (tmp_path / "content" / "a.bin").write_bytes(np.random.default_rng(0).bytes(160_000))
     path = Path(shutil.make_archive(str(tmp_path / "a"), {"tar.gz": "gztar"}.get(form, form), tmp_path / "content"))
-    archives.check(path, path.name)
-    archives.extract(path, tmp_path / "out")
+    archives.check(archives.of(path), path.name)
+    archives.extract(archives.of(path), tmp_path / "out")
     assert (tmp_path / "out" / "a.bin").stat().st_size == 160_000
     shutil.rmtree(tmp_path / "out")
     whole = path.read_bytes()
     damaged = whole[:60_000] + (bytes([whole[60_000] ^ 1]) + whole[60_001:] if form == "zip" else b"")
     path.write_bytes(damaged)
     with pytest.raises(InputError, match=rf"{path}: cannot be unpacked"):
-        archives.extract(path, tmp_path / "out")
+        archives.extract(archives.of(path), tmp_path / "out")
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, "content"]
 
 
@@ -76,10 +76,10 @@ def test_what_the_file_is_is_told(tmp_path):
     page.write_bytes(b"\n <!DOCTYPE html><html>quota exceeded</html>")
     for name in ("a.zip", "a.tar.gz", "a.safetensors"):
         with pytest.raises(InputError, match=rf"{name}: a web page"):
-            archives.check(page, name)
+            archives.check(archives.of(page), name)
     page.write_bytes(layouts.zipped({"a": "b" * 1000})[:-30])
     with pytest.raises(InputError, match="not a whole archive"):
-        archives.check(page, "a.zip")
+        archives.check(archives.of(page), "a.zip")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_archives_land_in_the_layout_however_they_are_wrapped(tmp_path, names):
     (tmp_path / "a.zip").write_bytes(
         layouts.zipped({name: name for name in [*names, "__MACOSX/._x", ".DS_Store", "A_1/._x"]})
     )
-    archives.extract(tmp_path / "a.zip", tmp_path / "staging")
+    archives.extract(archives.of(tmp_path / "a.zip"), tmp_path / "staging")
     assert archives.place(tmp_path / "staging", tmp_path / "root", "val/A_*") == ["val/A_1"]
     found = sorted(p.relative_to(tmp_path / "root").as_posix() for p in (tmp_path / "root").rglob("*"))
     assert found == ["val", "val/A_0", "val/A_1", "val/A_1/x", "val/list.txt"]
@@ -99,6 +99,6 @@ def test_archives_land_in_the_layout_however_they_are_wrapped(tmp_path, names):
 
 def test_an_archive_of_something_else_is_refused(tmp_path):
     (tmp_path / "a.zip").write_bytes(layouts.zipped({"readme.txt": ""}))
-    archives.extract(tmp_path / "a.zip", tmp_path / "staging")
+    archives.extract(archives.of(tmp_path / "a.zip"), tmp_path / "staging")
     with pytest.raises(InputError, match="holds nothing like val/A_"):
         archives.place(tmp_path / "staging", tmp_path / "root", "val/A_*")

@@ -3,20 +3,19 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import layouts
 import pytest
+from downloads import run_in, sources_table  # noqa: F401 (a fixture)
 from server import Server, serving
 
-from siamrcr.config import Run, resolve
-from siamrcr.datasets import archives, sources, transfer, verification
-from siamrcr.datasets.download import download
+from siamrcr.config import Run
+from siamrcr.datasets import archives, transfer, verification
+from siamrcr.datasets.download import Options
+from siamrcr.datasets.download import download as bring
 from siamrcr.errors import InputError
-
-COLUMNS = ["dataset", "part", "file", "url", "mirror", "bytes", "checksum", "licence", "access", "layout"]
-Table = Callable[..., None]
 
 
 @pytest.fixture
@@ -31,22 +30,8 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[layouts.Clip]:
     return layouts.clips(tmp_path_factory.mktemp("clips"), count=3, frames=3)
 
 
-def run_in(folder: Path, **more: object) -> Run:
-    return resolve({"source": "real", "data": str(folder), **more})
-
-
-@pytest.fixture
-def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Write a sources.csv of its own."""
-
-    def write(*rows: dict[str, object]) -> None:
-        path = tmp_path / "sources.csv"
-        blank = dict.fromkeys(COLUMNS, "") | {"part": "all", "access": "open"}
-        lines = [",".join(str((blank | row)[key]) for key in COLUMNS) for row in rows]
-        path.write_text("\n".join([",".join(COLUMNS), *lines]) + "\n")
-        monkeypatch.setattr(sources, "TABLE", path)
-
-    return write
+def download(run: Run, dataset: str, **options: object) -> Path:
+    return bring(run, dataset, Options(**options))  # type: ignore[arg-type, return-value]
 
 
 def test_an_open_dataset_from_nothing_to_marker(tmp_path, server, table, videos):
@@ -189,22 +174,26 @@ def test_vot_comes_by_its_description(tmp_path, server, table, videos):
 def test_trackingnet_comes_file_by_file_from_the_hub(tmp_path, server, table, videos):
     layouts.trackingnet_train(tmp_path / "origin", videos)
     origin, base = tmp_path / "origin" / "TRAIN_0", "/api/datasets/owner/name/tree/main/TRAIN_0"
-    entries = [{"type": "directory", "path": "TRAIN_0/zips", "size": 0}]
+    entries = [{"type": "directory", "path": "TRAIN_0/zips", "size": 0, "oid": "2" * 40}]
     for folder in sorted((origin / "frames").iterdir()):
         files = {"zips": (f"{folder.name}.zip", layouts.packed(folder)), "anno": (f"{folder.name}.txt", b"")}
         files["anno"] = (files["anno"][0], (origin / "anno" / f"{folder.name}.txt").read_bytes())
         for kind, (name, content) in files.items():
             path = f"TRAIN_0/{kind}/{name}"
             server.files[f"/datasets/owner/name/resolve/main/{path}"] = content
-            entries.append({"type": "file", "path": path, "size": len(content), "oid": "1" * 40})
+            git = hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
+            entries.append({"type": "file", "path": path, "size": len(content), "oid": git})
             if kind == "zips":
-                entries[-1]["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    server.files[base + "?recursive=true"] = json.dumps(entries[:4]).encode()
-    server.links[base + "?recursive=true"] = f'<{server.address}{base}?cursor=x>; rel="next"'
+                large = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 128}
+                entries[-1] |= {"oid": "1" * 40, "lfs": large}
+    listing = base + "?recursive=true&expand=false"
+    server.files[listing] = json.dumps(entries[:4]).encode()
+    server.links[listing] = f'<{server.address}{base}?cursor=x>; rel="next"'
     server.files[base + "?cursor=x"] = json.dumps(entries[4:]).encode()
     row = {"dataset": "trackingnet", "part": "train", "access": "token", "layout": "TRAIN_0/frames"}
-    later = row | {"file": "TRAIN_1", "url": f"{server.address}{base[:-1]}1", "layout": "TRAIN_1/frames"}
-    table(row | {"file": "TRAIN_0", "url": server.address + base}, later)
+    page = server.address + "/datasets/owner/name/tree/main/TRAIN_"
+    later = row | {"file": "TRAIN_1", "url": f"{page}1", "layout": "TRAIN_1/frames"}
+    table(row | {"file": "TRAIN_0", "url": f"{page}0"}, later)
     models = {"siamrcr": {"training": {"datasets": {"trackingnet": 1}}}}
     run = run_in(tmp_path, models=models, expected={"trackingnet-train": 3})
     record = json.loads(download(run, "trackingnet").read_text())
@@ -231,7 +220,7 @@ def test_trackingnet_archives_that_the_user_has(tmp_path, table, videos):
     for folder in (base / "frames").iterdir():
         (base / "zips" / f"{folder.name}.zip").write_bytes(layouts.packed(folder))
     shutil.rmtree(base / "frames")
-    url = "http://127.0.0.1:1/api/datasets/owner/name/tree/main/TRAIN_0"
+    url = "http://127.0.0.1:1/datasets/owner/name/tree/main/TRAIN_0"
     table({"dataset": "trackingnet", "part": "train", "file": "TRAIN_0", "url": url, "layout": "TRAIN_0/frames"})
     models = {"siamrcr": {"training": {"datasets": {"trackingnet": 1}}}}
     run = run_in(tmp_path, models=models, expected={"trackingnet-train": 3})
@@ -371,8 +360,7 @@ def test_a_dry_run_touches_nothing(tmp_path, server, table, capsys):
     url = f"{server.address}/Biker.zip"
     row = {"dataset": "otb2015", "layout": "Biker/img", "url": url}
     table(row | {"file": "Biker.zip", "bytes": 2_000_000_000}, row | {"file": "Bird1.zip", "layout": "Bird1/img"})
-    marker = download(run_in(tmp_path / "data"), "otb2015", dry_run=True)
-    assert marker == tmp_path / "data" / "real" / "otb2015.json"
+    assert download(run_in(tmp_path / "data"), "otb2015", dry_run=True) is None
     printed = capsys.readouterr().out
     assert f"Biker.zip: 2.00 GB, open, {url}" in printed
     assert "Bird1.zip: size unknown" in printed
@@ -389,6 +377,6 @@ def test_room_is_reckoned_from_what_is_left(tmp_path, table, server, monkeypatch
     part.parent.mkdir(parents=True)
     with part.open("wb") as stream:
         stream.truncate(4_000_000_000)  # sparse
-    monkeypatch.setattr(transfer, "free", lambda _: 13_900_000_000)
-    with pytest.raises(InputError, match=r"14\.0 GB for downloading"):
+    monkeypatch.setattr(transfer, "free", lambda _: 19_900_000_000)
+    with pytest.raises(InputError, match=r"20\.0 GB for downloading"):
         download(run_in(tmp_path), "otb2015")

@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
-from pathlib import Path
 
 import layouts
 import pytest
+from downloads import run_in
 
-from siamrcr.config import BENCHMARKS, DATASET, TRAINING_SETS, Mini, Run, resolve
-from siamrcr.datasets import load, sources, verification
+from siamrcr.config import BENCHMARKS, DATASET, TRAINING_SETS, Mini
+from siamrcr.datasets import load, verification
 from siamrcr.datasets.download import download
 from siamrcr.datasets.mini import generate
 from siamrcr.errors import InputError
@@ -20,10 +20,6 @@ LASOT_TEST = next(split for split in verification.SPLITS if split.name == "lasot
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> list[layouts.Clip]:
     return layouts.clips(tmp_path_factory.mktemp("clips"), count=3, frames=3)
-
-
-def run_in(folder: Path, **more: object) -> Run:
-    return resolve({"source": "real", "data": str(folder), **more})
 
 
 def test_the_marker_follows_the_ground_truth(tmp_path, videos):
@@ -189,25 +185,3 @@ def test_a_whole_data_folder(tmp_path):
         assert all(sequence.image(len(sequence) - 1).shape == (72, 96, 3) for sequence in sequences)
     with pytest.raises(InputError, match="is missing 3 of 5 val sequences"):
         verification.verify(run_in(tmp_path, expected=expected | {"got10k-val": 3 + 2}), "got10k")
-
-
-def test_every_dataset_has_sources():
-    rows = {dataset: sources.read(dataset) for dataset in {split.dataset for split in verification.SPLITS}}
-    assert {name: len(found) for name, found in rows.items()} == {
-        "got10k": 21, "trackingnet": 13, "lasot": 70, "otb2015": 98, "vot2018": 1, "vot2019": 1,
-        "coco": 2, "vid": 1, "det": 1, "resnet50": 1,
-    }  # fmt: skip
-    every = [source for found in rows.values() for source in found]
-    assert {source.access for source in every} == {"open", "registration", "token"}
-    assert all(source.url.startswith(("http://", "https://")) and source.layout and source.file for source in every)
-    assert {len(source.checksum) for source in every} <= {0, 32, 64}
-    chunks = [source.bytes for source in rows["trackingnet"] if source.part == "train"]
-    assert 1.0e12 < sum(chunks) < 1.2e12
-    parts = {(split.dataset, split.part) for split in verification.SPLITS}
-    assert all(source.part == "all" or (source.dataset, source.part) in parts for source in every)
-
-
-def test_the_tables_otb_folders_are_the_benchmarks(real_data):
-    sequences = json.loads((real_data / "official" / "otb2015" / "sequences.json").read_text())
-    folders = {entry["folder"] for entry in sequences.values()}
-    assert {source.layout for source in sources.read("otb2015")} == {f"{folder}/img" for folder in folders}

@@ -1,21 +1,79 @@
 """Bring a dataset to data/real/{dataset}: download, check, unpack, verify, and only then write its marker."""
 
-import hashlib
-import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from siamrcr import files
 from siamrcr.config import Run
-from siamrcr.datasets import archives, sources, transfer, verification
+from siamrcr.datasets import archives, checksums, install, plan, pool, sources, transfer, verification
+from siamrcr.datasets.bars import Bars, bars
+from siamrcr.datasets.install import Given, given, pending
 from siamrcr.datasets.sources import Source
 from siamrcr.errors import InputError
 
-DIGESTS = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
+
+@dataclass(frozen=True)
+class Options:
+    """How a dataset is brought.
+
+    Attributes:
+        root: the dataset's folder, where it shall not be data/real/{dataset}, which then links to it.
+        parts: splits or files (`val`, `TRAIN_0`, `cat`, `TRAIN_*`); what the run needs where empty.
+        source_folder: where the user keeps the dataset or its archives.
+        lock: the file of learnt checksums; data/real/checksums.csv where absent.
+        jobs: files at once.
+        accept_terms: take what is behind registration from its copies; the user has agreed to its owner's terms.
+        dry_run: print the plan and touch nothing.
+    """
+
+    root: Path | None = None
+    parts: tuple[str, ...] = ()
+    source_folder: Path | None = None
+    lock: Path | None = None
+    jobs: int = install.JOBS
+    accept_terms: bool = False
+    dry_run: bool = False
 
 
-def download(run: Run, dataset: str, *, source_folder: Path | None = None, dry_run: bool = False) -> Path:
+@dataclass(frozen=True)
+class _Job:
+    """A dataset on its way: `splits` are to be whole in the end, `rows` are where they come from."""
+
+    run: Run
+    dataset: str
+    root: Path
+    splits: list[verification.Split]
+    rows: list[Source]
+    options: Options
+    lock: checksums.Lock
+
+    @property
+    def own(self) -> list[verification.Split]:
+        """Those of the splits that are in the dataset's own folder; the user keeps the others elsewhere."""
+        return [split for split in self.splits if verification.folder(self.run, split) == self.root]
+
+    @property
+    def places(self) -> list[Path]:
+        """Folders where the user may have put archives."""
+        given = self.options.source_folder
+        return [self.root / "archives", self.root, *([given] if given is not None else [])]
+
+    def done(self) -> bool:
+        """Whether all that is wanted is there."""
+        if self.options.parts and not self.splits:
+            return not pending(self.root, self.rows)
+        try:
+            for split in self.splits:
+                verification.check(self.run, split)
+        except InputError:
+            return False
+        return True
+
+
+def download(run: Run, dataset: str, options: Options | None = None) -> Path | None:
     """Make the splits of a dataset that the run needs complete (all, where it needs none) and write their marker.
 
     What is there already is only verified. Archives in data/real/{dataset}/archives or in the source folder are
@@ -25,173 +83,191 @@ def download(run: Run, dataset: str, *, source_folder: Path | None = None, dry_r
     Args:
         run: says where the data is, which splits are needed, and how many sequences to expect; read as `source: real`.
         dataset: a dataset of sources.csv.
-        source_folder: where the user keeps the dataset or its archives.
-        dry_run: print the plan and touch nothing.
+        options: how.
 
-    Returns the marker, data/real/{dataset}.json. Raises InputError when a set behind registration is not there, when a
-    server fails, the disk is too small or an archive is broken, and when sequences are missing at the end.
+    Returns the marker, data/real/{dataset}.json; None for a dry run, and where chosen parts are there but the run needs
+    others too.
+    Raises InputError when a set behind registration is not there, when a server fails, the disk is too small or an
+    archive is broken, and when sequences are missing at the end.
     """
+    options = options or Options()
     run = run.model_copy(update={"source": "real"})
-    root, marker = run.data / "real" / dataset, run.data / "real" / f"{dataset}.json"
+    job = _job(run, dataset, options)
     folders = {split: verification.folder(run, split) for split in verification.needed(run, dataset)}
-    needed = [split for split, folder in folders.items() if folder == root]
-    home = root if needed else next(iter(folders.values()))
-    if source_folder is not None and not source_folder.is_dir():
-        raise InputError(f"{source_folder}: no such folder: give the one that holds {dataset} or its archives")
-    done = verification.complete(run, dataset)
-    if not done and source_folder is not None and verification.found(dataset, source_folder):
-        if dry_run:
-            print(f"{dataset}: what {source_folder} holds would be linked into {root}")
-            return marker
-        _link(source_folder.resolve(), root)
-        done = verification.complete(run, dataset)
-    if done:
-        if dry_run:
-            print(f"{dataset}: complete in {home}, nothing to do")
-        return marker if dry_run else verification.mark(run, dataset, home)
-    for split, folder in folders.items():
-        if folder != root:
+    apart = [split for split, folder in folders.items() if folder != job.root]
+    home = job.root if len(apart) < len(folders) else next(iter(folders.values()))
+    if options.source_folder is not None and not options.source_folder.is_dir():
+        raise InputError(f"{options.source_folder}: no such folder: give the one that holds {dataset} or its archives")
+    if options.root is not None and not options.dry_run:
+        install.settle(job.root, options.root)
+    if not job.done() and options.source_folder and verification.found(dataset, options.source_folder):
+        if options.dry_run:
+            print(f"{dataset}: what {options.source_folder} holds would be linked into {job.root}")
+            return None
+        install.link(options.source_folder.resolve(), job.root)
+    if not job.done():
+        for split in apart:
             verification.check(run, split)
-    parts = {"all", *(split.part for split in needed)}
-    places = [folder for folder in (root / "archives", root, source_folder) if folder is not None]
-    pending = _pending(root, [source for source in sources.read(dataset) if source.part in parts], needed)
-    given = [item for source in pending for item in _given(source, root, places)]
-    if dry_run:
-        _show(root, pending, given)
-        return marker
-    transfer.must_fit(root, sum(path.stat().st_size for _, path in given), f"unpacking {dataset}")
-    for source, path in given:
-        _check(source, path)
-        _install(source, path, root)
-    if not verification.complete(run, dataset):
-        _fetch(run, root, _pending(root, pending, needed), places)
-    verification.verify(run, dataset)
-    return verification.mark(run, dataset, root)
-
-
-def _fetch(run: Run, root: Path, pending: list[Source], folders: list[Path]) -> None:
-    """Download and install what is still missing."""
-    if not pending:
-        raise InputError(f"{root}: all was unpacked, yet sequences are missing: delete what is not whole and run again")
-    closed = [source for source in pending if source.access == "registration"]
-    if closed:
-        names = [source.file for source in closed]
-        wanted = ", ".join(names) if len(names) <= 3 else f"{names[0]} ... {names[-1]} ({len(names)} files)"
-        copies = "".join(f" (a copy: {source.mirror})" for source in closed if source.mirror)
-        raise InputError(
-            f"{root.name} needs registration: register at {closed[0].url}, put {wanted}{copies} into "
-            f"{root / 'archives'} (or name the folder that has them with --from), and run the same command again"
+        if options.dry_run:
+            wanted = pending(job.root, job.rows, job.own)
+            plan.show(run, options.root or job.root, wanted, _at_hand(job, wanted), options.jobs)
+            return None
+        with install.alone(job.root):
+            _bring(job)
+    elif options.dry_run:
+        print(f"{dataset}: complete in {home}, nothing to do")
+        return None
+    for split in job.splits:
+        verification.check(run, split)
+    if options.parts and not verification.complete(run, dataset):
+        print(
+            f"{dataset}: {', '.join(options.parts)} complete; the configuration needs more of it, so it has no marker"
         )
-    transfer.must_fit(root, _room(root, pending), f"downloading {root.name}")
-    for source in pending:
-        if run.expected and verification.complete(run, root.name):
-            return  # a subset is meant, and it is there
-        items = sources.listed(source)
-        for item in _pending(root, items):
-            given = _given(item, root, folders)
-            path = given[0][1] if given else root / "archives" / item.file
-            if given:
-                _check(item, path)
-            else:
-                transfer.fetch(item.addresses, path, item.bytes, partial(_check, item))
-            _install(item, path, root)
-            if not given:
-                path.unlink()
-        if source.file == sources.VOT_LIST:
-            # VOT's list of sequences is of its toolkit's making: no archive brings it.
-            sequences = dict.fromkeys(PurePosixPath(item.layout).parts[0] for item in items)
-            files.write_text(root / "list.txt", "\n".join(sequences) + "\n")
+        return None
+    with transfer.writing(run.data / "real"):
+        return verification.mark(run, dataset, home)
 
 
-def _room(root: Path, pending: list[Source]) -> int:
-    """Bytes that the files take once unpacked, and the largest archive beside them; as far as sizes are published."""
-    # Of a folder of the hub that was begun, what is left is unknown; its files are small, and each is checked.
-    sizes = {source.file: source.bytes or 0 for source in pending if not (source.hub and (root / source.file).exists())}
-    largest = max((sizes[source.file] for source in pending if not source.lists), default=0)
-    parts = [root / "archives" / f"{file}.part" for file in sizes]
-    return sum(sizes.values()) + largest - sum(part.stat().st_size for part in parts if part.exists())
+def _job(run: Run, dataset: str, options: Options) -> _Job:
+    root, rows = run.data / "real" / dataset, sources.read(dataset)
+    lock = checksums.Lock(options.lock or run.data / "real" / "checksums.csv")
+    if not options.parts:
+        needed = verification.needed(run, dataset)
+        parts = {"all", *(split.part for split in needed if verification.folder(run, split) == root)}
+        return _Job(run, dataset, root, needed, [row for row in rows if row.part in parts], options, lock)
+    chosen, splits = [], []
+    for name in options.parts:
+        split = [split for split in verification.of(dataset) if name in (split.part, split.name)]
+        found = [row for row in rows if split and row.part in ("all", *(each.part for each in split))]
+        found = found or [row for row in rows if fnmatch(row.file, name) or fnmatch(row.file.partition(".")[0], name)]
+        if not found:
+            known = [each.part for each in verification.of(dataset) if each.part]
+            raise InputError(
+                f"--parts {name}: {dataset} has no such part; known are {', '.join(known or ['its files'])}, and files "
+                f"such as {rows[0].file}"
+            )
+        chosen += [row for row in found if row not in chosen]
+        splits += [each for each in split if each not in splits]
+    return _Job(run, dataset, root, splits, chosen, options, lock)
 
 
-def _pending(root: Path, wanted: list[Source], needed: list[verification.Split] | None = None) -> list[Source]:
-    """Those of the files that have not brought all they hold."""
-    names = [name for split in needed or [] for name in verification.missing(split, root)]
-
-    def installed(source: Source) -> bool:
-        stamp, staging = _traces(source, root)
-        if source.lists or staging.exists():
-            return False
-        if stamp.is_file():
-            return all((root / entry).exists() for entry in files.read_json(stamp, "delete it and run again"))
-        pattern = PurePosixPath(source.layout).name
-        return any(root.glob(source.layout)) and not any(fnmatch(name, pattern) for name in names)
-
-    return [source for source in wanted if not installed(source)]
+def _at_hand(job: _Job, wanted: list[Source]) -> list[Given]:
+    return [item for source in wanted for item in given(source, job.root, job.places)]
 
 
-def _given(source: Source, root: Path, folders: list[Path]) -> list[tuple[Source, Path]]:
-    """The file where the user put it; of a folder of the hub, those of its files that are still to be installed."""
-    if source.hub:
-        paths = [(folder, path) for folder in folders for path in sorted(folder.glob(f"{source.file}/*/*.*"))]
-        items = [(sources.in_hub(source, path.relative_to(folder).as_posix()), path) for folder, path in paths]
-        return [(item, path) for item, path in items if item is not None and _pending(root, [item])]
-    places = (place for f in folders for place in (f / source.file, *f.glob(f"*/{source.file}")) if place.is_file())
-    return [] if source.lists else [(source, path) for path in places][:1]
+def _bring(job: _Job) -> None:
+    """Install what the user has, then what servers have."""
+    wanted = pending(job.root, job.rows, job.own)
+    at_hand = _at_hand(job, wanted)
+    size = sum(item.archive.bytes for item in at_hand)
+    transfer.must_fit(job.root, size, f"unpacking {job.dataset}")
+    if at_hand:
+        with bars(f"unpack {job.dataset}", len(at_hand), size) as shown:
+            pool.each(at_hand, partial(_unpack, job, shown), job.options.jobs)
+    if not job.done():
+        _fetch(job, pending(job.root, wanted, job.own))
 
 
-def _check(source: Source, path: Path) -> None:
-    """Raise InputError for a file that is not what its row says; checksums of a kind not known here are passed over."""
-    name = str(path).removesuffix(".part")
-    archives.check(path, name)
-    size = path.stat().st_size
-    if source.bytes and size != source.bytes:
-        raise InputError(f"{name}: {size} bytes instead of {source.bytes}: download it again")
-    algorithm = DIGESTS.get(len(source.checksum))
-    if algorithm is not None:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
-        if digest != source.checksum.lower():
-            raise InputError(f"{name}: {algorithm} {digest} instead of {source.checksum}: download it again")
+def _fetch(job: _Job, wanted: list[Source]) -> None:
+    """Download and install what is still missing."""
+    if not wanted:
+        raise InputError(
+            f"{job.root}: all was unpacked, yet sequences are missing: delete what is not whole, run again"
+        )
+    closed = [source for source in wanted if source.access == "registration"]
+    if any(not (job.options.accept_terms and source.mirror) for source in closed):
+        raise plan.registration(job.root, closed)
+    wanted = sources.described(wanted)
+    transfer.must_fit(
+        job.root, plan.room(job.run, job.root, wanted, [], job.options.jobs), f"downloading {job.dataset}"
+    )
+    # Where a subset is meant, nobody knows which files have it: one after the other, until it is there.
+    subset = verification.subset(job.run, job.dataset)
+    batches = [[source] for source in wanted] if subset else [wanted]
+    lists: dict[str, list[Source]] = {}
+    with bars(f"download {job.dataset}", len(wanted), sum(source.bytes or 0 for source in wanted)) as shown:
+        for batch in batches:
+            if subset and job.done():
+                return
+            pool.each(_items(job, batch, lists, shown), partial(_get, job, shown), job.options.jobs)
+            for source in (source for source in batch if source.file == sources.VOT_LIST):
+                # VOT's list of sequences is of its toolkit's making: no archive brings it.
+                names = dict.fromkeys(PurePosixPath(item.layout).parts[0] for item in lists[source.file])
+                files.write_text(job.root / "list.txt", "\n".join(names) + "\n")
 
 
-def _install(source: Source, path: Path, root: Path) -> None:
-    """Put a checked file, unpacked if it is an archive, where the readers look for it."""
-    if not archives.is_archive(source.file):
-        with files.atomic(root / source.layout) as temporary:
-            shutil.copyfile(path, temporary)
+def _items(job: _Job, batch: list[Source], lists: dict[str, list[Source]], shown: Bars) -> Iterator[Source]:
+    """The single files of rows, listed when their turn comes; `lists` keeps what was listed."""
+    for source in batch:
+        lists[source.file] = sources.listed(source)
+        items = pending(job.root, lists[source.file])
+        shown.files += len(items) - 1
+        if source.lists:
+            shown.total += sum(item.bytes or 0 for item in items) - (source.bytes or 0)
+        yield from items
+
+
+def _get(job: _Job, shown: Bars, source: Source) -> None:
+    """Download and install one file."""
+    at_hand = given(source, job.root, job.places)
+    if at_hand:
+        _unpack(job, shown, at_hand[0])
         return
-    stamp, staging = _traces(source, root)
-    archives.extract(path, staging)
-    entries = archives.place(staging, root, source.layout)
-    if "*" in source.layout:
-        files.write_json(stamp, entries)
-
-
-def _traces(source: Source, root: Path) -> tuple[Path, Path]:
-    """What an archive brought, kept where its layout alone cannot tell; and where it is unpacked first."""
-    return root / "archives" / f"{source.file}.json", root / "archives" / f"{source.file}.unpacked"
-
-
-def _link(source_folder: Path, root: Path) -> None:
-    """Link what an unpacked dataset holds into the dataset's folder."""
-    if source_folder == root.resolve():
+    archive = job.root / "archives" / source.file
+    # One that was checked and not unpacked yet has a name of its own: what the user puts there is never deleted.
+    checked = archive.with_name(f"{archive.name}.checked")
+    failures = []
+    for copy in source.mirror.split() if source.access == "registration" else [""]:
+        pieces = copy.split("+")
+        try:
+            paths = [_piece(job, shown, source, url, archive) for url in pieces] if len(pieces) > 1 else [checked]
+            if len(pieces) == 1 and not checked.exists():
+                with shown.part(source.file, source.bytes or 0) as meter:
+                    examine = partial(_examine, job, shown, source)
+                    transfer.fetch([copy] if copy else source.addresses, archive, source.bytes, examine, meter)
+                    archive.replace(checked)
+        except pool.DiskError:
+            raise
+        except InputError as error:
+            failures.append(str(error))
+            continue
+        whole = archives.of(paths[0], str(archive))
+        if len(pieces) > 1:
+            archives.check(whole, str(archive))
+        _install(job, shown, Given(source, whole))
+        for path in paths:
+            path.unlink()
         return
-    root.mkdir(parents=True, exist_ok=True)
-    for entry in sorted(source_folder.iterdir()):
-        link = root / entry.name
-        if link.is_symlink():
-            link.unlink()
-        if link.exists():
-            raise InputError(f"{link}: is there already: move it away, or leave out the source folder {source_folder}")
-        link.symlink_to(entry)
+    raise InputError("; ".join(failures))
 
 
-def _show(root: Path, pending: list[Source], given: list[tuple[Source, Path]]) -> None:
-    """Print the plan."""
-    at_hand = {source.file: path for source, path in given}
-    for source in pending:
-        size = f"{source.bytes / 1e9:.2f} GB" if source.bytes else "size unknown"
-        origin = at_hand.get(source.file) or f"{source.access}, {source.url}"
-        print(f"{root.name}: {source.file}: {size}, {origin}")
-    known, unknown = sum(source.bytes or 0 for source in pending), sum(not source.bytes for source in pending)
-    sizes = [f"{known / 1e9:.2f} GB"] * bool(known) + [f"{unknown} of unknown size"] * bool(unknown)
-    print(f"{root.name}: {' and '.join(sizes)} to {root}, {transfer.free(root) / 1e9:.1f} GB free")
+def _piece(job: _Job, shown: Bars, source: Source, url: str, archive: Path) -> Path:
+    """Download one piece of an archive; it is checked by itself, where the hub tells its checksum."""
+    path = archive.with_name(archive.name + PurePosixPath(url).suffix)
+    row = sources.described([replace(source, file=path.name, url=url, mirror="", bytes=None, checksum="")])[0]
+    if not path.exists():
+        with shown.part(path.name, 0) as meter:
+
+            def examine(part: Path) -> None:
+                with shown.part(f"check {path.name}", counted=False) as checking:
+                    install.check(row, archives.of(part, path.name), job.lock, checking)
+
+            transfer.fetch([url], path, row.bytes, examine, meter)
+    return path
+
+
+def _examine(job: _Job, shown: Bars, source: Source, part: Path) -> None:
+    with shown.part(f"check {source.file}", counted=False) as meter:
+        install.check(source, archives.of(part, str(part.with_suffix(""))), job.lock, meter)
+
+
+def _unpack(job: _Job, shown: Bars, item: Given) -> None:
+    """Install what the user has, and leave it where it is."""
+    with shown.part(item.source.file, item.archive.bytes) as meter:
+        install.check(item.source, item.archive, job.lock)
+        install.put(item.source, item.archive, job.root, meter)
+
+
+def _install(job: _Job, shown: Bars, item: Given) -> None:
+    with shown.part(f"unpack {item.source.file}", counted=False) as meter:
+        install.put(item.source, item.archive, job.root, meter)

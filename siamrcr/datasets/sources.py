@@ -2,25 +2,24 @@
 
 Columns: `part` is the split (or `all`), `mirror` further addresses separated by spaces, `bytes` and `checksum` what the
 source publishes (MD5, SHA-1 or SHA-256, told apart by their length), `layout` a pattern, relative to the dataset's
-folder, of what the file brings. `access` is `open`, `token` (open, but the Hugging Face hub may ask for a token, read
-from HF_TOKEN) or `registration` (the user downloads; `url` is the page to register at, `mirror` a copy of unknown
-standing). An address that lists files (VOT's description, a folder of the hub) stands for all of them.
+folder, of what the file brings. `access` is `open`, `token` (open, but the Hugging Face hub may ask for a token) or
+`registration` (the user downloads, and `url` is the page to register at; `mirror` are copies of unknown standing). A
+copy in pieces is the addresses of its pieces, joined by `+`. An address that lists files (VOT's description, a folder
+of the hub) stands for all of them.
 """
 
 import csv
-import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote, urljoin
+from urllib.parse import urljoin
 
-from siamrcr.datasets import archives, transfer
+from siamrcr.datasets import archives, hub, transfer
 from siamrcr.errors import InputError
 
 TABLE = Path(__file__).with_name("sources.csv")
 VOT_LIST = "description.json"
-HUB_FOLDER = re.compile(r"(?P<host>.*)/api/(?P<repository>datasets/[^/]+/[^/]+)/tree/(?P<revision>[^/]+)/")
-HUB_NEXT = re.compile(r'<([^>]+)>; rel="next"')
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Source:
     @property
     def hub(self) -> bool:
         """Whether the address is a folder of the Hugging Face hub, of which TrackingNet has one a chunk."""
-        return HUB_FOLDER.match(self.url) is not None
+        return hub.is_folder(self.url)
 
 
 def read(dataset: str) -> list[Source]:
@@ -61,44 +60,52 @@ def read(dataset: str) -> list[Source]:
     return [Source(bytes=int(row.pop("bytes") or 0) or None, **row) for row in rows]
 
 
+def described(rows: Iterable[Source]) -> list[Source]:
+    """The rows, with the size and checksum that the hub tells of those that are files there."""
+    asked, wanted = list(rows), defaultdict(list)
+    for source in asked:
+        if hub.is_file(source.url) and not (source.bytes and source.checksum):
+            wanted[hub.repository(source.url)].append(source.url)
+    found: dict[str, hub.Entry] = {}
+    for urls in wanted.values():
+        try:
+            found |= hub.describe(urls)
+        except InputError:
+            continue  # the download itself says what is wrong, or a mirror has the file
+    return [
+        replace(
+            source,
+            bytes=source.bytes or found[source.url].bytes,
+            checksum=source.checksum or found[source.url].checksum,
+        )
+        if source.url in found
+        else source
+        for source in asked
+    ]
+
+
 def listed(source: Source) -> list[Source]:
     """The files that a row stands for, each with its own address, size and checksum; the row itself where it is one.
 
     Raises InputError when the list cannot be downloaded or is not one.
     """
     if source.hub:
-        return list(_hub(source))
+        items = ((in_hub(source, str(archives.inside(e.path))), e) for e in hub.listing(source.url))
+        return [replace(item, bytes=e.bytes, checksum=e.checksum) for item, e in items if item is not None]
     return _vot(source) if source.file == VOT_LIST else [source]
 
 
 def in_hub(source: Source, path: str) -> Source | None:
     """The file of TrackingNet's hub folder at `TEST/zips/{name}.zip` or `TEST/anno/{name}.txt`; None for others."""
     chunk, kind, name = (*PurePosixPath(path).parts, "", "")[:3]
-    folder = HUB_FOLDER.match(source.url)
     layout = {"zips": f"{chunk}/frames/{name.removesuffix('.zip')}/0.jpg", "anno": path}.get(kind)
-    if layout is None or folder is None:
+    if layout is None or not source.hub:
         return None
-    url = f"{folder['host']}/{folder['repository']}/resolve/{folder['revision']}/{quote(path)}"
-    return replace(source, file=path, url=url, bytes=None, layout=layout)
-
-
-def _hub(source: Source) -> Iterator[Source]:
-    address = f"{source.url}?recursive=true"
-    while address:
-        entries, _, link = transfer.read_json([address])
-        try:
-            for entry in entries:
-                item = in_hub(source, str(archives.inside(entry["path"])))
-                if item is not None and entry["type"] == "file":
-                    yield replace(item, bytes=entry["size"], checksum=entry.get("lfs", {}).get("oid", ""))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{address}: not the hub's list of files ({error}): try again later") from None
-        following = HUB_NEXT.search(link)
-        address = following[1] if following else ""
+    return replace(source, file=path, url=hub.file_address(source.url, path), bytes=None, layout=layout)
 
 
 def _vot(source: Source) -> list[Source]:
-    description, address, _ = transfer.read_json(source.addresses)
+    description, address = transfer.read_json(source.addresses)
     items = []
     try:
         for sequence in description["sequences"]:

@@ -96,12 +96,17 @@ def mark(run: Run, dataset: str, root: Path) -> Path:
             f"{root}: holds no sequences of {dataset} in its official layout. Run: siamrcr download {dataset}"
         )
     number, size = _size(root)
-    source = root.parent if root.parent.parent == run.data else run.data / run.source
-    marker = source / f"{dataset}.json"
+    own = root.parent / f"{dataset}.json"
+    path = own if root.parent.parent == run.data else marker(run, dataset)
     record = {"dataset": dataset, "parts": list(splits), "files": number, "bytes": size, "splits": splits}
-    if _recorded(marker) != record:
-        files.write_json(marker, record | {"date": datetime.now(UTC).isoformat(timespec="seconds")})
-    return marker
+    if _recorded(path) != record:
+        files.write_json(path, record | {"date": datetime.now(UTC).isoformat(timespec="seconds")})
+    return path
+
+
+def marker(run: Run, dataset: str) -> Path:
+    """Where the marker of a dataset is, which is there when the dataset is complete."""
+    return run.data / run.source / f"{dataset}.json"
 
 
 def of(dataset: str) -> list[Split]:
@@ -129,33 +134,41 @@ def folder(run: Run, split: Split) -> Path:
     return run.training_root(split.dataset)
 
 
+def subset(run: Run, dataset: str) -> bool:
+    """Whether the configuration means only a part of the dataset's sequences."""
+    return any(split.name in run.expected for split in of(dataset))
+
+
 def found(dataset: str, root: Path) -> bool:
     """Whether a folder holds any sequence of the dataset in its official layout."""
     return any(next(split.find(root), None) is not None for split in of(dataset))
 
 
-def missing(split: Split, root: Path) -> list[str]:
-    """Official names of a split's sequences that are not there, as far as the names are known."""
+def official(split: Split, root: Path) -> list[str]:
+    """Official names of a split's sequences, as far as they are known: for some, as far as annotations are there."""
     if split.dataset == "got10k":
-        official = [f"GOT-10k_{split.part.title()}_{number:06d}" for number in range(1, (split.official or 0) + 1)]
-    elif split.dataset == "lasot":
+        return [f"GOT-10k_{split.part.title()}_{number:06d}" for number in range(1, (split.official or 0) + 1)]
+    if split.dataset == "lasot":
         classes = [source.file.removesuffix(".zip") for source in sources.read("lasot")]
         every = [f"{name}-{number}" for name in classes for number in range(1, 21)]
-        official = lasot.chosen(every, split.part, root / "testing_set.txt")
-    elif split.dataset == "otb2015":
-        official = list(names.OTB)
-    elif split.dataset == "trackingnet":
-        official = sorted(path.stem for path in root.glob(f"{split.part.upper()}*/anno/*.txt"))
-    else:
-        official = (root / "list.txt").read_text().split() if (root / "list.txt").is_file() else []
+        return lasot.chosen(every, split.part, root / "testing_set.txt")
+    if split.dataset == "otb2015":
+        return list(names.OTB)
+    if split.dataset == "trackingnet":
+        return sorted(path.stem for path in root.glob(f"{split.part.upper()}*/anno/*.txt"))
+    return (root / "list.txt").read_text().split() if (root / "list.txt").is_file() else []
+
+
+def missing(split: Split, root: Path) -> list[str]:
+    """Official names of a split's sequences that are not there, as far as the names are known."""
     present = {name for name, _, _ in split.find(root)}
-    return [name for name in official if name not in present]
+    return [name for name in official(split, root) if name not in present]
 
 
-def _recorded(marker: Path) -> dict[str, Any] | None:
+def _recorded(path: Path) -> dict[str, Any] | None:
     """What a marker says, without its date; None where there is none that can be read."""
     try:
-        record: dict[str, Any] = files.read_json(marker, "mark the dataset again")
+        record: dict[str, Any] = files.read_json(path, "mark the dataset again")
     except InputError:
         return None
     record.pop("date", None)
