@@ -44,6 +44,7 @@ localrules:
     tables,
     figures,
     submissions,
+    speed,
 
 
 rule all:
@@ -57,6 +58,7 @@ rule all:
 
 onstart:
     settings.write(config, CONFIGURATION)
+    announce(workflow.dag)
 
 
 onsuccess:

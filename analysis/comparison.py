@@ -23,6 +23,7 @@ from analysis.scores import (
     read_all,
 )
 from analysis.typesetting import Cell, Column, Grid, Table, number, rank, signed
+from siamrcr import tuning
 from siamrcr.config import DATASET, Run
 
 NOT_REPORTED = "not reported"
@@ -243,8 +244,15 @@ def footer(run: Run, scores: Iterable[Scores | None]) -> tuple[str, ...]:
 
 
 def _test_time(run: Run, model: str) -> str:
-    t = run.models[model].tracking
-    return f"rule {t.rule}, size rate {t.size_rate:g}, window {t.window:g} ({t.window_form}), penalty {t.penalty:g}"
+    t, tuned = run.models[model].tracking, run.models[model].tuned
+    text = f"rule {t.rule}, size rate {t.size_rate:g}, window {t.window:g} ({t.window_form}), penalty {t.penalty:g}"
+    if tuned is None:
+        return text
+    found = tuning.read(tuned)
+    split = BENCHMARK_LABELS.get(found["split"], found["split"])
+    return (
+        f"{text}, the three numbers tuned on {split} in {found['trials']} trials (a score on it is of the tuned split)"
+    )
 
 
 def _seeds(run: Run, models: Iterable[str]) -> str:

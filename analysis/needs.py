@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-from analysis.scores import cards, entries, entry, manifests, map_files, plotted, score_files
+from analysis.scores import cards, entries, entry, manifests, map_files, plotted, score_files, speeds
 from siamrcr.config import BENCHMARKS, Run
 from siamrcr.errors import InputError
 
@@ -40,7 +40,7 @@ def table(run: Run, name: str) -> list[Path]:
     if name in ("table-1", "table-2"):
         return _ablation(run, (run.analysis.components if name == "table-1" else run.analysis.radius).values())
     if name == "cost":
-        return [*cards(run), *manifests(run)]
+        return [*cards(run), *manifests(run), *speeds(run)]
     benchmarks = (COMPARISONS[name],) if name in COMPARISONS else BENCHMARKS
     return [path for b in benchmarks for path in score_files(run, entries(run, b), b)]
 

@@ -137,6 +137,12 @@ def manifests(run: Run) -> list[Path]:
     return [run.folder / "tracks" / tracker / benchmark / "manifest.json" for tracker, benchmark in made]
 
 
+def speeds(run: Run) -> list[Path]:
+    """Speeds that were measured; none is asked for, since to measure one takes the whole machine."""
+    runs = [*run.trained(), *(name for name, tracker in run.trackers.items() if tracker.command)]
+    return [path for name in runs if (path := run.folder / "speed" / f"{name}.json").is_file()]
+
+
 def read_all(paths: Iterable[Path]) -> list[dict[str, Any]]:
     """Those JSON files that are there. Raises InputError for a damaged one."""
     return [read_json(path, "remove it and run its step again") for path in paths if path.exists()]

@@ -4,10 +4,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import evaluation, training
+from bench import downloads, evaluation, step, tracking, training
 from siamrcr.errors import InputError
 
-SUBJECTS = {"evaluation": evaluation.measure, "training": training.measure}
+SUBJECTS = {
+    "downloads": downloads.measure,
+    "evaluation": evaluation.measure,
+    "step": step.measure,
+    "tracking": tracking.measure,
+    "training": training.measure,
+}
 
 
 def main() -> int:

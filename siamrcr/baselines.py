@@ -1,35 +1,42 @@
 """From a tracker's name to code that runs: trained models, OpenCV's trackers, a box that stays, and anyone's class."""
 
-import importlib
-import inspect
-import multiprocessing
-import os
-import random
-import signal
-import sys
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 from zlib import crc32
 
 import cv2
-import numpy as np
 from numpy.typing import ArrayLike
 
+from siamrcr import opencv
 from siamrcr.config import Run, Tracking
+from siamrcr.config import Tracker as Entry
 from siamrcr.crops import Image
 from siamrcr.errors import InputError
 from siamrcr.files import sha256
 from siamrcr.geometry import Array
+from siamrcr.isolation import Isolated, Limits
+from siamrcr.lanes import Batched
+from siamrcr.opencv import OpenCV as OpenCV
 from siamrcr.protocols import Tracker, initial_box
 
-OPENCV = ("CSRT", "KCF", "MIL", "MOSSE", "MedianFlow")
-# Below this many pixels a side CSRT and MOSSE refuse to start and MIL may never return.
-SMALLEST_SIDE = 5
+if TYPE_CHECKING:
+    from siamrcr.model import SiamRCR
+    from siamrcr.runtime import Runtime
+
+# Sequences that a GPU follows at once where the configuration does not say.
+GPU_LANES = 16
+# In a folder of exported graphs: what they are.
+EXPORTED = "export.json"
 
 Factory = Callable[[str, int], Tracker]
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,19 @@ class Source:
         make: a tracker for a sequence's name and a repetition, from 1.
         settings: JSON-like; all that decides its boxes.
         deterministic: one repetition tells everything.
+        lanes: how many runs are best at once, the configuration's where it says: threads, or the lanes of `batch`.
+        batch: a tracker of that many targets in one step, where that is faster than threads.
+        start: to be called in each thread that runs trackers.
+        close: ends what the trackers hold.
     """
 
     make: Factory
     settings: dict[str, Any]
     deterministic: bool = True
+    lanes: int = 1
+    batch: Callable[[], Batched] | None = None
+    start: Callable[[], None] = _nothing
+    close: Callable[[], None] = _nothing
 
 
 def create(run: Run, tracker: str) -> Factory:
@@ -55,27 +70,28 @@ def create(run: Run, tracker: str) -> Factory:
 def source(run: Run, tracker: str) -> Source:
     """What a name stands for.
 
-    It is `MODEL-sSEED`, a name under `trackers:`, `opencv:NAME`, `static`, `module:Class`, or a `.safetensors` file
-    that `siamrcr train` wrote. Raises InputError where nothing of that kind is there.
+    It is `MODEL-sSEED`, a name under `trackers:`, `opencv:NAME`, `static`, `module:Class`, a `.safetensors` file that
+    `siamrcr train` wrote, or a folder that `siamrcr export` wrote. Raises InputError where there is no such thing.
     """
-    if tracker in run.trained() or tracker.endswith(".safetensors"):
-        return _trained(run, tracker)
+    if is_network(run, tracker):
+        return _network_tracker(run, tracker)
     entry = run.trackers.get(tracker)
     if entry is not None and not entry.command:
         raise InputError(f"trackers.{tracker} holds raw results: there is nothing to run; evaluate them instead")
     command = tracker if entry is None else entry.command
     kind, _, name = command.partition(":")
-    if command == "static":
-        return Source(lambda *_: Static(), {"command": command})
-    if kind == "opencv":
-        return _opencv(name)
-    if name:
-        return _external(kind, name, entry is None or entry.deterministic)
-    known = ", ".join([*run.trained(), *run.trackers])
-    raise InputError(
-        f"no tracker {tracker!r}: the configuration has {known or 'none'}; or write opencv:NAME, static, module:Class "
-        f"or the path of a .safetensors file"
-    )
+    if command != "static" and not name:
+        known = ", ".join([*run.trained(), *run.trackers])
+        raise InputError(
+            f"no tracker {tracker!r}: the configuration has {known or 'none'}; or write opencv:NAME, static, "
+            f"module:Class or the path of a .safetensors file"
+        )
+    entry = entry or Entry(command=command)
+    if kind == "static":
+        found = Source(lambda *_: Static(), {"command": command})
+    else:
+        found = _opencv(name, entry) if kind == "opencv" else _external(command, entry)
+    return replace(found, lanes=run.lanes or 1)
 
 
 def weights(run: Run, tracker: str) -> Path:
@@ -110,121 +126,17 @@ class Static:
         return self._box.copy()
 
 
-class OpenCV:
-    """One of OpenCV's own trackers, with its default parameters.
+def trained(run: Run, tracker: str) -> "tuple[SiamRCR, Tracking, dict[str, Any]]":
+    """The network of `MODEL-sSEED` or of a weights file, its test-time parameters, and what decides its boxes.
 
-    A failure to find the target, or to start on it, keeps the previous box with confidence 0; otherwise it is 1.
+    Raises InputError where there is no such file.
     """
-
-    deterministic = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.confidence = float("nan")
-        self._tracker: Any = None
-
-    def init(self, image: Image, box: ArrayLike) -> None:
-        """Start on a box (4,), rounded to whole pixels inside the image (H, W, 3) uint8 RGB."""
-        self._box = initial_box(image, box)
-        self.confidence = float("nan")
-        self._tracker = _constructor(self.name)()
-        try:
-            self._tracker.init(_bgr(image), whole_pixels(self._box, image.shape[1], image.shape[0]))
-        except cv2.error:
-            self._tracker = None
-
-    def update(self, image: Image) -> Array:
-        """Box (4,) in the next frame."""
-        found, box = False, None
-        if self._tracker is not None:
-            try:
-                found, box = self._tracker.update(_bgr(image))
-            except cv2.error:
-                found = False
-        if found:
-            self._box = np.asarray(box, dtype=np.float64)
-        self.confidence = float(found)
-        return self._box.copy()
-
-
-class Seeded:
-    """An OpenCV tracker that draws random numbers, in a process of its own.
-
-    OpenCV keeps some of the random state for the life of a process, whatever seed is set later: only in a fresh one do
-    the boxes depend on the seed alone.
-    """
-
-    deterministic = False
-
-    def __init__(self, name: str, seed: int) -> None:
-        self.name = name
-        self.confidence = float("nan")
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        context.Process(target=_serve, args=(theirs, name, seed), daemon=True).start()
-        theirs.close()
-
-    def init(self, image: Image, box: ArrayLike) -> None:
-        """Start on a box (4,) in an image (H, W, 3) uint8 RGB."""
-        self._ask("init", np.asarray(image), initial_box(image, box))
-
-    def update(self, image: Image) -> Array:
-        """Box (4,) in the next frame."""
-        return np.asarray(self._ask("update", np.asarray(image)))
-
-    def _ask(self, method: str, *arguments: Any) -> Any:
-        try:
-            self._connection.send((method, arguments))
-            answer, self.confidence = self._connection.recv()
-        except (EOFError, OSError):
-            raise RuntimeError(f"the process of opencv:{self.name} ended") from None
-        return answer
-
-
-class External:
-    """Anyone's class with `init(image, box)` and `update(image) -> box`, checked."""
-
-    def __init__(self, tracker: Any, name: str, deterministic: bool) -> None:
-        self._tracker, self.name, self.deterministic = tracker, name, deterministic
-
-    @property
-    def confidence(self) -> float:
-        """The class's own `confidence`, NaN where it has none."""
-        return float(getattr(self._tracker, "confidence", np.nan))
-
-    def init(self, image: Image, box: ArrayLike) -> None:
-        """Start on a box (4,) in an image (H, W, 3) uint8 RGB."""
-        self._tracker.init(image, initial_box(image, box))
-
-    def update(self, image: Image) -> Array:
-        """Box (4,) in the next frame. Raises InputError where the class gives something else."""
-        given = self._tracker.update(image)
-        try:
-            box = np.asarray(given, dtype=np.float64).reshape(-1)
-        except (TypeError, ValueError):
-            box = np.empty(0)
-        if box.size != 4:
-            raise InputError(f"{self.name}.update gave {given!r}: return x, y, w, h in pixels")
-        return box
-
-
-def whole_pixels(box: Array, width: int, height: int) -> tuple[int, int, int, int]:
-    """The part of a box inside a width x height image in whole pixels, no side under SMALLEST_SIDE."""
-    limit = np.array([width, height])
-    low = np.clip(np.rint(box[:2]), 0, limit - 1)
-    high = np.clip(np.rint(box[:2] + box[2:]), low + 1, limit)
-    size = np.minimum(np.maximum(high - low, SMALLEST_SIDE), limit)
-    x, y = np.minimum(low, limit - size).astype(int)
-    return int(x), int(y), int(size[0]), int(size[1])
-
-
-def _trained(run: Run, tracker: str) -> Source:
-    import torch  # deferred: the other trackers do without
-
-    from siamrcr import device
     from siamrcr.model import load
-    from siamrcr.tracker import SiamTracker
 
+    if tracker not in run.trained() and not tracker.endswith(".safetensors"):
+        raise InputError(
+            f"no trained network {tracker!r}: name one of {', '.join(run.trained())} or a .safetensors file"
+        )
     if tracker in run.trained():
         settings = run.models[run.trained()[tracker][0]]
         path, network, tracking = weights(run, tracker), settings.network, settings.tracking
@@ -237,73 +149,98 @@ def _trained(run: Run, tracker: str) -> Source:
         "tracking": tracking.model_dump(mode="json"),
         "weights_sha256": sha256(path),
     }
+    return model, tracking, record
+
+
+def network(run: Run, tracker: str) -> "tuple[Runtime, Tracking, dict[str, Any]]":
+    """`trained`, ready to run where the configuration's `runtime` and `device` say; or a folder of exported graphs."""
+    import torch  # deferred: the other trackers do without
+
+    from siamrcr import device
+    from siamrcr.runtime import prepared
+
+    if run.runtime == "onnx" or is_exported(tracker):
+        from siamrcr import export
+
+        if run.device not in ("auto", "cpu"):
+            raise InputError(f"device {run.device}: ONNX Runtime runs on the CPU here: set device to auto or cpu")
+        folder = Path(tracker) if is_exported(tracker) else export.current(run, tracker)
+        return export.opened(folder)
+    model, tracking, record = trained(run, tracker)
     torch.backends.cudnn.deterministic = True
-    model.to(device.select(run.device))
-    return Source(lambda *_: SiamTracker(model, tracking), record)
+    return prepared(model, device.select(run.device)), tracking, record
 
 
-def _opencv(name: str) -> Source:
-    available = [each for each in OPENCV if _constructor(each) is not None]
-    if name not in available:
-        raise InputError(
-            f"opencv:{name}: this build of OpenCV offers {', '.join(f'opencv:{each}' for each in available)}"
-        )
-    settings = {"command": f"opencv:{name}", "opencv": cv2.__version__}
-    if name == "MIL":
-        return Source(lambda sequence, repetition: Seeded(name, _seed(sequence, repetition)), settings, False)
-    return Source(lambda *_: OpenCV(name), settings)
+def is_network(run: Run, tracker: str) -> bool:
+    """Whether a name is that of a trained network, and not of another tracker."""
+    return tracker in run.trained() or tracker.endswith(".safetensors") or is_exported(tracker)
 
 
-def _constructor(name: str) -> Any:
-    owners = (cv2, getattr(cv2, "legacy", None))
-    return next(
-        (getattr(owner, f"Tracker{name}_create") for owner in owners if hasattr(owner, f"Tracker{name}_create")), None
+def is_exported(tracker: str) -> bool:
+    """Whether a name is that of a folder that `siamrcr export` wrote."""
+    return (Path(tracker) / EXPORTED).is_file()
+
+
+def _network_tracker(run: Run, tracker: str) -> Source:
+    import torch  # deferred: the other trackers do without
+
+    from siamrcr import device
+    from siamrcr.tracker import SiamTracker, Targets
+
+    onnx = run.runtime == "onnx" or is_exported(tracker)
+    if not onnx and device.select(run.device).type != "cpu":
+        runtime, tracking, record = network(run, tracker)
+        lanes = run.lanes or GPU_LANES
+        batch = (lambda: Targets(runtime, tracking, lanes)) if lanes > 1 else None
+        return Source(lambda *_: SiamTracker(runtime, tracking), record, lanes=lanes, batch=batch)
+    threads = torch.get_num_threads()
+    lanes = run.lanes or threads
+    each = threads if lanes == 1 else 1
+    # A runtime keeps the number that it finds.
+    torch.set_num_threads(each)
+    runtime, tracking, record = network(run, tracker)
+    torch.set_num_threads(threads)
+    return Source(
+        lambda *_: SiamTracker(runtime, tracking), record, lanes=lanes, start=lambda: torch.set_num_threads(each)
     )
 
 
-def _external(module: str, name: str, deterministic: bool) -> Source:
-    command = f"{module}:{name}"
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise InputError(
-            f"{command}: {error}: start from the module's folder, or put that folder on PYTHONPATH"
-        ) from None
-    missing = [method for method in ("init", "update") if not hasattr(found, method)]
-    if missing:
-        raise InputError(f"{command} has no {missing[0]}: a tracker has init(image, box) and update(image) -> box")
-    tracker = External(found(), command, deterministic)
+def _opencv(name: str, entry: Entry) -> Source:
+    opencv.made(name, entry.files)
+    settings: dict[str, Any] = {"command": f"opencv:{name}", "opencv": cv2.__version__}
+    if entry.files:
+        settings["files_sha256"] = {key: sha256(path) for key, path in entry.files.items()}
+    if name == "MIL":
+        # It draws random numbers, and keeps some of its state for the life of a process, whatever seed is set later.
+        return _isolated(f"opencv:{name}", entry, settings, deterministic=False, fresh=True)
+    return Source(lambda *_: OpenCV(name, entry.files), settings)
+
+
+def _external(command: str, entry: Entry) -> Source:
+    settings = {"command": command, "code_sha256": None}
+    # One instance serves all sequences of a lane, as got10k's runner has it: what it loads, it loads once.
+    return _isolated(command, entry, settings, entry.deterministic, fresh=False)
+
+
+def _isolated(command: str, entry: Entry, settings: dict[str, Any], deterministic: bool, fresh: bool) -> Source:
+    """A tracker in processes of its own: one a run where `fresh`, else one a thread that asks for trackers."""
+    limits = Limits(entry.timeout, entry.memory_gb)
+    first = Isolated(command, limits, deterministic)
+    first.start()
+    if first.code is not None:
+        settings["code_sha256"] = sha256(first.code)
+    own, spare, all_of_them = threading.local(), [first], WeakSet([first])
 
     def make(sequence: str, repetition: int) -> Tracker:
-        # One instance serves all sequences, as got10k's runner has it; the draws must not depend on those before.
-        random.seed(_seed(sequence, repetition))
-        np.random.seed(_seed(sequence, repetition))
-        if "torch" in sys.modules:
-            sys.modules["torch"].manual_seed(_seed(sequence, repetition))
+        tracker: Isolated | None = getattr(own, "tracker", None)
+        if tracker is None or fresh:
+            tracker = own.tracker = spare.pop() if spare else Isolated(command, limits, deterministic)
+            all_of_them.add(tracker)
+        tracker.seed = crc32(f"{sequence}/{repetition}".encode()) & 0x7FFFFFFF
         return tracker
 
-    code = inspect.getsourcefile(found)
-    return Source(make, {"command": command, "code_sha256": sha256(Path(code)) if code else None}, deterministic)
+    def close() -> None:
+        for tracker in list(all_of_them):
+            tracker.close()
 
-
-def _seed(sequence: str, repetition: int) -> int:
-    return crc32(f"{sequence}/{repetition}".encode()) & 0x7FFFFFFF
-
-
-def _serve(connection: Connection, name: str, seed: int) -> None:
-    """Answer for an OpenCV tracker until the other side is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setRNGSeed(seed)
-    tracker = OpenCV(name)
-    while True:
-        try:
-            method, arguments = connection.recv()
-            connection.send((getattr(tracker, method)(*arguments), tracker.confidence))
-        except (EOFError, OSError):
-            os._exit(0)
-
-
-def _bgr(image: Image) -> Image:
-    return np.ascontiguousarray(np.asarray(image)[..., ::-1])
+    return Source(make, settings, deterministic, close=close)

@@ -7,27 +7,27 @@ another's libraries.
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from siamrcr import __version__
+from siamrcr.arguments import DEFAULT_CONFIGURATION, Verb, parser
 from siamrcr.errors import InputError
 
 if TYPE_CHECKING:
     from siamrcr.config import Run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-DEFAULT_CONFIGURATION = Path("workflow/config/mini.yaml")
-Verb = Callable[[argparse.Namespace], int | None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and give its exit status.
 
-    0: done; 2: the user's input cannot be used, said in one line; 130: interrupted; 141: nobody reads the output.
+    0: done; 1: a tracker failed on some sequences; 2: the user's input cannot be used, said in one line; 130:
+    interrupted; 141: nobody reads the output.
     """
-    options = _parser().parse_args(arguments)
+    verbs = {verb.__name__: verb for verb in VERBS}
+    options = parser(verbs, (__doc__ or "").splitlines()[0]).parse_args(arguments)
     verb: Verb = options.verb
     # Threads that wait for one another by spinning are up to ten times slower beside other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -81,11 +81,46 @@ def mini(options: argparse.Namespace) -> None:
 
 def download(options: argparse.Namespace) -> None:
     """Download a dataset, or verify it where it is already there."""
-    from siamrcr.datasets.download import download
+    from siamrcr.datasets.download import Options, download
+
+    if options.root is not None and len(options.dataset) > 1:
+        raise InputError("--root: is the folder of one dataset: give one dataset")
+    run = _run(options)
+    chosen = Options(
+        root=options.root,
+        parts=tuple(options.parts or ()),
+        source_folder=options.source_folder,
+        lock=options.lock,
+        jobs=options.jobs,
+        accept_terms=options.accept_terms,
+        dry_run=options.dry_run,
+    )
+    for dataset in options.dataset:
+        marker = download(run, dataset, chosen)
+        if marker is not None:
+            print(marker)
+
+
+def verify(options: argparse.Namespace) -> None:
+    """Say what of a dataset is whole, missing, damaged or extra; exit status 2 where it is not complete."""
+    from siamrcr.datasets import audit
+    from siamrcr.files import write_json
 
     run = _run(options)
-    for dataset in options.dataset:
-        print(download(run, dataset, source_folder=options.source_folder, dry_run=options.dry_run))
+    run = run if options.generated else run.model_copy(update={"source": "real"})
+    splits = audit.chosen(run, options.dataset, options.parts)
+    found = [audit.audit(run, split, options.root, options.deep) for split in splits]
+    print(audit.table(found))
+    if options.json:
+        write_json(options.json, [vars(each) for each in found])
+    audit.must_be_complete(run, options.dataset, found)
+
+
+def datasets(options: argparse.Namespace) -> None:
+    """List the datasets: what is there, how large each is, who must register, and which results need it."""
+    from siamrcr.datasets import catalogue
+
+    print(catalogue.table(_run(options)))
 
 
 def train(options: argparse.Namespace) -> None:
@@ -97,11 +132,17 @@ def train(options: argparse.Namespace) -> None:
     train(run, options.model, options.seed if options.seed is not None else run.model_seeds(options.model)[0])
 
 
-def track(options: argparse.Namespace) -> None:
+def track(options: argparse.Namespace) -> int:
     """Run a tracker over a benchmark."""
     from siamrcr.engine import track
+    from siamrcr.results import read_manifest
 
-    print(track(_run(options), options.tracker, options.benchmark, root=options.root, out=options.out))
+    folder = track(_run(options), options.tracker, options.benchmark, root=options.root, out=options.out)
+    print(folder)
+    failures = (read_manifest(folder) or {}).get("failures", {})
+    if failures:
+        _tell([f"{len(failures)} runs failed: the manifest says why, and the same command tries them again"])
+    return 1 if failures else 0
 
 
 def maps(options: argparse.Namespace) -> None:
@@ -195,7 +236,7 @@ def digest(options: argparse.Namespace) -> None:
 
 
 def demo(options: argparse.Namespace) -> None:
-    """Track a target through the user's own video or image folder."""
+    """Track a target through the user's own video, image folder or camera."""
     from siamrcr.baselines import create
     from siamrcr.demo import demo
 
@@ -206,7 +247,76 @@ def demo(options: argparse.Namespace) -> None:
     if len(box) != 4:
         raise InputError(f"--box {options.box}: write four numbers x,y,w,h in pixels, as in --box 120,80,64,48")
     tracker = create(_run(options), options.tracker)(options.source.stem, 1)
-    print(demo(options.source, box, tracker, options.out))
+    print(demo(options.source, box, tracker, options.out, options.frames))
+
+
+def speed(options: argparse.Namespace) -> None:
+    """Time a tracker alone, frame by frame: frames per second, milliseconds by stage, FLOPs."""
+    from analysis import reported
+    from siamrcr.files import read_json
+    from siamrcr.speed import describe, measure
+
+    path = measure(
+        _run(options),
+        options.tracker,
+        options.benchmark,
+        options.root,
+        options.sequence,
+        options.frames,
+        options.warm_up,
+    )
+    print(describe(read_json(path, "measure again")))
+    paper = reported.find("text", reported.OURS, "fps")
+    if paper is not None:
+        print(f"reported: {paper.value:g} frames/s ({paper.source}); {paper.note}")
+    print(path)
+
+
+def tune(options: argparse.Namespace) -> None:
+    """Search a model's test-time parameters on a split that no result is reported on."""
+    from siamrcr.files import read_json
+    from siamrcr.tune import tune
+
+    run = _run(options)
+    _known(options.model, run.models, "model", options)
+    seed = options.seed if options.seed is not None else run.model_seeds(options.model)[0]
+    path = tune(run, options.model, seed, options.benchmark, options.root, options.trials, options.sequences)
+    found = read_json(path, "tune again")
+    low, high = found["gain_interval"]
+    print(", ".join(f"{name} {value:g}" for name, value in found["tracking"].items()))
+    print(
+        f"average overlap {found['average_overlap']:.4f}, {found['gain']:+.4f} [{low:+.4f}, {high:+.4f}] against the "
+        f"configuration's own, on {found['sequences']} sequences of {found['split']}"
+    )
+    print(f"to track with them: models: {{{options.model}: {{tuned: {path}}}}}")
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write a trained network as ONNX graphs, checked against PyTorch; their folder is a tracker's name."""
+    from siamrcr.export import export, read
+
+    folder = export(_run(options), options.model, options.out, options.benchmark, options.root)
+    check = read(folder)["check"]
+    _tell(
+        [
+            f"largest difference on {check['pairs']} {check['on']}: {check['max_score_difference']:.2g} in scores, "
+            f"{check['max_box_difference']:.2g} pixels in boxes"
+        ]
+    )
+    print(folder)
+
+
+def video(options: argparse.Namespace) -> None:
+    """Draw trackers and the ground truth into a sequence: a video or a contact sheet."""
+    from analysis.scoring import tracker_name
+    from siamrcr.video import video
+
+    folders = [_folder(path) for path in options.tracks]
+    names = [tracker_name(folder) for folder in folders]
+    alike = len(set(names)) < len(names)
+    tracks = {str(folder) if alike else name: folder for name, folder in zip(names, folders, strict=True)}
+    out = options.out or Path(f"{options.sequence}.mp4")
+    print(video(_run(options), options.benchmark, options.sequence, tracks, out, options.root))
 
 
 def _folder(tracks: Path) -> Path:
@@ -226,105 +336,25 @@ def _known(name: str, names: Any, kind: str, options: argparse.Namespace) -> Non
         raise InputError(f"{options.configfile}: no {kind} {name!r}; known are {', '.join(names)}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    from siamrcr.config import BENCHMARKS, SERVED
-
-    whole = argparse.ArgumentParser(prog="siamrcr", description=__doc__.splitlines()[0] if __doc__ else None)
-    whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    verbs = whole.add_subparsers(required=True, metavar="VERB")
-
-    def add(verb: Verb, **keywords: Any) -> argparse.ArgumentParser:
-        text = (verb.__doc__ or "").strip()
-        parser = verbs.add_parser(
-            verb.__name__.replace("_", "-"),
-            help=text.splitlines()[0],
-            description=text,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-            **keywords,
-        )
-        parser.add_argument(
-            "--configfile", type=Path, default=DEFAULT_CONFIGURATION, metavar="FILE", help="the run's configuration"
-        )
-        parser.add_argument(
-            "--set", action="append", metavar="KEY=VALUE", help="override a key, as in training.epochs=2; repeatable"
-        )
-        parser.set_defaults(verb=verb)
-        return parser
-
-    datasets = ("got10k", "trackingnet", "lasot", "otb2015", "vot2018", "vot2019")
-    parser = add(mini)
-    parser.add_argument("dataset", nargs="*", default=list(datasets), help=f"any of {', '.join(datasets)}")
-
-    parser = add(download)
-    parser.add_argument("dataset", nargs="+", help=f"any of {', '.join((*datasets, 'coco', 'vid', 'det', 'resnet50'))}")
-    parser.add_argument(
-        "--from", dest="source_folder", type=Path, metavar="DIR", help="archives or folders that you already have"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="print the plan, the bytes and the free space only")
-
-    parser = add(train)
-    parser.add_argument("model", help="a name under models: in the configuration")
-    parser.add_argument("--seed", type=int, help="the configuration's first seed where absent")
-
-    trackers = "MODEL-sSEED, a name under trackers:, opencv:NAME, static, module:Class, or a .safetensors file"
-    parser = add(track)
-    parser.add_argument("tracker", help=trackers)
-    parser.add_argument("benchmark", choices=BENCHMARKS, metavar="BENCHMARK", help=", ".join(BENCHMARKS))
-    parser.add_argument(
-        "--root", type=Path, metavar="DIR", help="the benchmark's folder; the configuration's where absent"
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where raw results go; results/RUN/tracks where absent")
-
-    parser = add(maps)
-    parser.add_argument("model", help="a name under models: in the configuration")
-    parser.add_argument("--seed", type=int, help="the configuration's first seed where absent")
-
-    parser = add(submit)
-    parser.add_argument("benchmark", choices=SERVED, metavar="BENCHMARK", help=", ".join(SERVED))
-    parser.add_argument("tracks", type=Path, help="folder or zip of raw results, in any toolkit's layout")
-    parser.add_argument("archive", type=Path, help="the zip file to write")
-    parser.add_argument(
-        "--root", type=Path, metavar="DIR", help="the benchmark's folder; the configuration's where absent"
-    )
-
-    def scored(verb: Verb) -> argparse.ArgumentParser:
-        parser = add(verb)
-        parser.add_argument("benchmark", choices=BENCHMARKS, metavar="BENCHMARK", help=", ".join(BENCHMARKS))
-        parser.add_argument(
-            "tracks", type=Path, help="folder or zip of raw results, as any of the field's toolkits writes them"
-        )
-        parser.add_argument(
-            "--annotations", type=Path, metavar="PATH", help="ground truth: dataset folder, zip or JSON"
-        )
-        parser.add_argument(
-            "--subset", action="store_true", help="score the sequences that are there, though some are missing"
-        )
-        parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to this file")
-        return parser
-
-    parser = scored(evaluate)
-    parser.add_argument("--convention", metavar="NAME", help="the rule; the one that papers print where absent")
-    parser.add_argument("--tracker", metavar="NAME", help="name of the tracker; that of the folder where absent")
-    parser.add_argument(
-        "--answer", type=Path, metavar="FILE", help="what the benchmark's server answered, where it keeps the truth"
-    )
-    parser.add_argument(
-        "--against", type=Path, metavar="OTHER", help="another tracker's raw results: print the paired differences"
-    )
-    scored(compare_rules)
-
-    parser = add(table)
-    parser.add_argument("name", nargs="*", help="all where absent")
-    parser = add(figure)
-    parser.add_argument("name", nargs="*", help="all where absent")
-    add(report)
-
-    parser = add(digest)
-    parser.add_argument("path", nargs="+", type=Path, help="a file or folder under results/")
-
-    parser = add(demo)
-    parser.add_argument("source", type=Path, help="a video file or a folder of images")
-    parser.add_argument("--box", required=True, metavar="x,y,w,h", help="the target in the first frame, in pixels")
-    parser.add_argument("--tracker", default="siamrcr-s0", help=trackers)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="annotated video; boxes only where absent")
-    return whole
+# In the order of `--help`.
+VERBS: tuple[Verb, ...] = (
+    mini,
+    download,
+    verify,
+    datasets,
+    train,
+    track,
+    maps,
+    submit,
+    evaluate,
+    compare_rules,
+    table,
+    figure,
+    report,
+    digest,
+    demo,
+    video,
+    speed,
+    tune,
+    export,
+)

@@ -13,10 +13,11 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from siamrcr import tuning
 from siamrcr.errors import InputError
 from siamrcr.files import write_text
 from siamrcr.hyperparameters import TRAINING_SETS as TRAINING_SETS
-from siamrcr.hyperparameters import Count, Settings
+from siamrcr.hyperparameters import Count, Positive, Settings
 from siamrcr.hyperparameters import Loss as Loss
 from siamrcr.hyperparameters import Network as Network
 from siamrcr.hyperparameters import Tracking as Tracking
@@ -38,6 +39,7 @@ class Model(Settings):
     seeds: tuple[int, ...] | None = None  # the run's where absent
     checkpoint: Path | None = None  # a user's own weights in place of training
     weights_of: str = ""  # another model, whose trained weights this one only tracks with
+    tuned: Path | None = None  # a file of `siamrcr tune`: its penalty, window and size rate replace those of `tracking`
     network: Network = Network()
     loss: Loss = Loss()
     training: Training = Training()
@@ -47,6 +49,17 @@ class Model(Settings):
     def _links_need_a_meaning(self) -> "Model":
         if self.tracking.score == "localization" and self.network.localization is False:
             raise ValueError("tracking.score 'localization' needs network.localization true or centerness")
+        return self
+
+    @model_validator(mode="after")
+    def _a_part_of_the_batch_lacks_the_sum_of_its_weights(self) -> "Model":
+        training = self.training
+        parted = training.micro_batch is not None and training.micro_batch < training.batch_size
+        if parted and self.loss.normalization == "sum_weight":
+            raise ValueError(
+                "loss.normalization 'sum_weight' divides by the weights of the whole batch: leave out "
+                "training.micro_batch, or set 'n_pos'"
+            )
         return self
 
 
@@ -59,6 +72,9 @@ class Tracker(Settings):
     benchmarks: tuple[BenchmarkName, ...] = ()
     deterministic: bool = True
     repetitions: Count | None = None  # of a tracker that draws random numbers; the protocol's own number where absent
+    files: dict[str, Path] = {}  # networks of opencv:Nano, opencv:Vit, opencv:DaSiamRPN, by OpenCV's names
+    timeout: Positive = 300  # seconds that `module:Class` may take for an answer
+    memory_gb: Positive | None = None  # address space of its process; too little for CUDA unless ample
 
     @model_validator(mode="after")
     def _has_one_source(self) -> "Tracker":
@@ -118,6 +134,8 @@ class Run(Settings):
     results: Path = Path("results")
     seeds: tuple[int, ...] = (0,)
     device: str = "auto"
+    runtime: Literal["torch", "onnx"] = "torch"  # what runs a trained network in tracking; onnx: on the CPU
+    lanes: Count | None = None  # sequences tracked at once; where absent cores that are free, 16 on a GPU, 1 of others'
     models: dict[str, Model] = {}
     trackers: dict[str, Tracker] = {}
     benchmarks: dict[BenchmarkName, Benchmark] = {}
@@ -226,7 +244,7 @@ def resolve(raw: Mapping[str, Any], origin: str = "configuration") -> Run:
         folder = Path(raw.get("data", "data"), raw.get("source", "mini"))
         defaults["network"] = {**network, "weights": network["weights"].replace("{data}", str(folder))}
     if isinstance(models, Mapping):
-        rest["models"] = {name: merge(defaults, entry or {}) for name, entry in models.items()}
+        rest["models"] = {name: _tuned(merge(defaults, entry or {})) for name, entry in models.items()}
     try:
         for key, value in defaults.items():
             SECTIONS[key].model_validate(value)
@@ -236,6 +254,12 @@ def resolve(raw: Mapping[str, Any], origin: str = "configuration") -> Run:
         return Run.model_validate(rest)
     except ValidationError as error:
         raise InputError(_explain(error, origin)) from None
+
+
+def _tuned(model: dict[str, Any]) -> dict[str, Any]:
+    """A model's entry with the test-time parameters of the file that it names. Raises InputError."""
+    path = model.get("tuned")
+    return merge(model, {"tracking": tuning.read(Path(path))["tracking"]}) if isinstance(path, str | Path) else model
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,27 +2,21 @@
 
 import hashlib
 import sys
-import time
-from collections import deque
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from siamrcr import baselines, bundles, datasets, layouts, results
+from siamrcr import baselines, bundles, datasets, lanes, layouts, results
 from siamrcr.config import Run
-from siamrcr.crops import Image
 from siamrcr.datasets.sequence import Sequence
-from siamrcr.errors import InputError
+from siamrcr.errors import InputError, TrackerError
 from siamrcr.files import read_json, settings_hash, sha256, write_json
-from siamrcr.progress import Progress, progress
-from siamrcr.protocols import Answer, Asking, Init, Tracker, one_pass, reset_based
+from siamrcr.lanes import Job
+from siamrcr.progress import progress
+from siamrcr.protocols import one_pass, reset_based
 from siamrcr.provenance import provenance
 
-# Frames that wait, decoded, for the tracker: enough to bridge a slow read, few enough for memory.
-AHEAD = 8
 # What a folder's raw results were made of. It outlives the manifest, which a workflow removes before it starts again.
 STAMP = ".settings.json"
 
@@ -31,7 +25,8 @@ def track(run: Run, tracker: str, benchmark: str, root: Path | None = None, out:
     """Run a tracker over the sequences of a benchmark and give the folder of its raw results.
 
     A sequence that is already there, from the same settings and frames, is left alone, so an interrupted run continues;
-    the others are tracked. The manifest is written last. Times are the tracker's own: decoding is left out.
+    the others are tracked, several at once. A tracker that fails on a sequence fails there only: the manifest, which is
+    written last, says where and why, and the next run tries again. Times are the tracker's own: decoding is left out.
 
     Args:
         run: the configuration.
@@ -44,93 +39,81 @@ def track(run: Run, tracker: str, benchmark: str, root: Path | None = None, out:
         InputError: the tracker or the benchmark is not there, a frame cannot be read, or the folder holds raw results
             of these sequences that no run of this package began.
     """
-    source = baselines.source(run, tracker)
-    sequences = datasets.load(benchmark, root or run.root(benchmark))
-    name = Path(tracker).stem if tracker.endswith(".safetensors") else tracker
-    folder = out or run.folder / "tracks" / name / benchmark
-    repetitions = repetition_count(run, tracker, benchmark, source.deterministic)
-    digest = settings_hash(source.settings)
-    _refuse_foreign(folder, benchmark, sequences)
-    unchanged = _discard_stale(folder, benchmark, sequences, repetitions, digest)
+    with closing(baselines.source(run, tracker)) as source:
+        sequences = datasets.load(benchmark, root or run.root(benchmark))
+        name = Path(tracker).stem if tracker.endswith(".safetensors") else Path(tracker).name
+        folder = out or run.folder / "tracks" / name / benchmark
+        repetitions = repetition_count(run, tracker, benchmark, source.deterministic)
+        digest = settings_hash(source.settings)
+        _refuse_foreign(folder, benchmark, sequences)
+        unchanged = _discard_stale(folder, benchmark, sequences, repetitions, digest)
+        protocol = reset_based if benchmark.startswith("vot") else one_pass
+        runs = [Job(sequence, number, protocol) for sequence in sequences for number in range(1, repetitions + 1)]
+        todo = [job for job in runs if not results.exists(folder, benchmark, job.sequence.name, job.repetition)]
+        if unchanged and not todo and (folder / results.MANIFEST).is_file():
+            return folder
+        (folder / results.MANIFEST).unlink(missing_ok=True)
+        failures = _run(source, todo, folder, benchmark, name, sum(len(job.sequence) for job in runs))
 
-    work = [(sequence, repetition) for sequence in sequences for repetition in range(1, repetitions + 1)]
-    todo = [(s, r) for s, r in work if not results.exists(folder, benchmark, s.name, r)]
-    if unchanged and not todo and (folder / results.MANIFEST).is_file():
-        return folder
-    (folder / results.MANIFEST).unlink(missing_ok=True)
-    frames = sum(len(sequence) for sequence, _ in work)
-    with progress(f"{name} on {benchmark}", frames, "frames") as bar:
-        bar.resume(frames - sum(len(sequence) for sequence, _ in todo))
-        for sequence, repetition in todo:
-            bar.note = sequence.name
-            protocol = reset_based(sequence) if benchmark.startswith("vot") else one_pass(sequence)
-            result = drive(protocol, source.make(sequence.name, repetition), sequence, bar)
-            results.write(folder, benchmark, sequence.name, repetition, result)
-
-    stored = results.read(folder, benchmark, sequences)
-    times = np.concatenate([each.times for runs in stored.values() for each in runs])
+    finished = [
+        s for s in sequences if any(results.exists(folder, benchmark, s.name, r + 1) for r in range(repetitions))
+    ]
+    stored = results.read(folder, benchmark, finished, subset=True) if finished else {}
+    times = np.concatenate([np.empty(0), *(each.times for runs in stored.values() for each in runs)])
     seconds, timed = float(np.nansum(times)), int(np.isfinite(times).sum())
     manifest = {
         "tracker": tracker,
         "label": run.tracker_label(tracker),
         "benchmark": benchmark,
         "sequences": len(sequences),
-        "frames": frames // repetitions,
+        "frames": sum(map(len, sequences)),
         "repetitions": repetitions,
         "deterministic": source.deterministic,
+        "failures": failures,
         "seconds": seconds,
         "fps": timed / seconds if seconds else None,
-        "lanes": 1,
+        "lanes": source.lanes,
+        "times": _times(source),
         "weights_sha256": source.settings.get("weights_sha256"),
         "settings": source.settings,
         "settings_sha256": digest,
-        "digest": results.digest(folder),
+        "digest": results.digest(folder) if finished else None,
         "provenance": provenance(),
     }
     results.write_manifest(folder, manifest)
     return folder
 
 
-def drive(protocol: Asking, tracker: Tracker, sequence: Sequence, bar: Progress) -> results.Result:
-    """Answer a protocol's requests with a tracker until it returns its result."""
-    position = -1
-    with closing(decoded(sequence)) as frames:
-        request = next(protocol)
-        while True:
-            while position < request.frame:
-                image = next(frames)
-                position += 1
-                bar.advance()
-            start = time.perf_counter()
-            if isinstance(request, Init):
-                tracker.init(image, request.box)
-                box = request.box
-            else:
-                box = tracker.update(image)
-            seconds = time.perf_counter() - start
-            try:
-                request = protocol.send(Answer(box, seconds, tracker.confidence))
-            except StopIteration as end:
-                bar.advance(len(sequence) - 1 - position)
-                result: results.Result = end.value
-                return result
+def _run(
+    source: baselines.Source, todo: list[Job], folder: Path, benchmark: str, name: str, frames: int
+) -> dict[str, str]:
+    """Track what is left of a benchmark of `frames` frames; give the runs that failed, each with the reason."""
+    # The longest first: none is left to run alone at the end.
+    jobs, failures = sorted(todo, key=lambda job: -len(job.sequence)), dict[str, str]()
+    with progress(f"{name} on {benchmark}", frames, "frames") as bar:
+        bar.resume(frames - sum(len(job.sequence) for job in jobs))
+        if source.batch is not None:
+            outcomes = lanes.lockstep(jobs, source.batch(), bar)
+        else:
+            outcomes = lanes.threads(jobs, source.make, source.lanes, bar, source.start, source.close)
+        with closing(outcomes):
+            for job, outcome in outcomes:
+                bar.note = job.sequence.name
+                if isinstance(outcome, TrackerError):
+                    where = f"{job.sequence.name}, repetition {job.repetition}"
+                    failures[where] = str(outcome)
+                    print(f"{name} failed on {where}: {outcome}", file=sys.stderr)
+                else:
+                    results.write(folder, benchmark, job.sequence.name, job.repetition, outcome)
+    return failures
 
 
-def decoded(sequence: Sequence, ahead: int = AHEAD) -> Generator[Image, None, None]:
-    """The frames in order, decoded in a thread at most `ahead` before they are taken.
-
-    Raises InputError at the frame that cannot be read.
-    """
-    pool = ThreadPoolExecutor(1)
-    try:
-        waiting = deque(pool.submit(sequence.image, index) for index in range(min(ahead, len(sequence))))
-        for index in range(len(sequence)):
-            image = waiting.popleft().result()
-            if index + ahead < len(sequence):
-                waiting.append(pool.submit(sequence.image, index + ahead))
-            yield image
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _times(source: baselines.Source) -> str:
+    """What a frame's time is."""
+    if source.lanes == 1:
+        return "a frame's own"
+    how = "a batch of so many" if source.batch is not None else "so many threads"
+    return f"amortised: a frame's, over the lanes in use ({how})"
 
 
 def repetition_count(run: Run, tracker: str, benchmark: str, deterministic: bool) -> int:

@@ -1,4 +1,4 @@
-"""The one error that users are meant to see."""
+"""The errors that users are meant to see."""
 
 
 class InputError(Exception):
@@ -7,3 +7,7 @@ class InputError(Exception):
     The message is one line that names the file, key or frame and the remedy; the command line prints it alone and exits
     with status 2.
     """
+
+
+class TrackerError(InputError):
+    """A tracker raised, hung, ended or gave no box on one sequence; the others can go on."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from siamrcr import baselines, datasets, device
 from siamrcr.config import Model, Run
 from siamrcr.crops import Image, cut, mean_color
+from siamrcr.cutting import as_batch
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
 from siamrcr.files import atomic
@@ -17,7 +18,7 @@ from siamrcr.geometry import Array, corners, from_corners
 from siamrcr.losses import POSITIVE, iou, labels
 from siamrcr.model import SiamRCR, load, tracking_score
 from siamrcr.progress import progress
-from siamrcr.tracker import as_batch, exemplar_kernels, search_matrix
+from siamrcr.tracker import exemplar_kernels, search_matrix
 
 BATCH = 16
 # Frames of the case study at most.
@@ -126,7 +127,7 @@ def _measure(network: SiamRCR, batch: list[Frame], start: int, settings: Model) 
     }
     stacked = tuple(torch.cat(each) for each in zip(*(kernels[frame.sequence.name] for frame in batch), strict=True))
     searches, truths = zip(*(_search(network, frame, settings) for frame in batch), strict=True)
-    maps = network.search(stacked, as_batch(list(searches), network))
+    maps = network.search(stacked, as_batch(list(searches), network.device))
 
     truth = torch.as_tensor(np.stack(truths), dtype=torch.float32, device=maps.boxes.device)
     overlap = iou(maps.boxes, truth[:, None, None])

@@ -93,6 +93,11 @@ class SiamRCR(nn.Module):
         self.register_buffer("grid", torch.as_tensor(grid, dtype=torch.float32), persistent=False)
         self._initialize()
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.grid.device
+
     def exemplar(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Kernels (B, C, k, k) of the classification and of the regression branch from exemplar images (B, 3, z, z)."""
         features, cells = self.features(images), self.network.exemplar_cells

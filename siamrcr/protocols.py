@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from siamrcr import regions
 from siamrcr.datasets.sequence import Sequence
-from siamrcr.errors import InputError
+from siamrcr.errors import InputError, TrackerError
 from siamrcr.geometry import Array
 from siamrcr.results import FAILURE, INIT, REGION, SKIPPED, Result
 
@@ -70,12 +70,19 @@ Overlap = Callable[[Array, Array, tuple[float, float]], float]
 
 
 def one_pass(sequence: Sequence) -> Asking:
-    """One-pass evaluation: start on the first frame's ground truth, then follow to the end (OTB-2015)."""
+    """One-pass evaluation: start on the first frame's ground truth, then follow to the end (OTB-2015).
+
+    Raises TrackerError at a box that is not finite.
+    """
     record = _Record(len(sequence))
     first = yield Init(0, sequence.boxes[0])
     record.keep(0, REGION, Answer(sequence.boxes[0], first.seconds, np.nan))
     for frame in range(1, len(sequence)):
-        record.keep(frame, REGION, (yield Update(frame)))
+        answer = yield Update(frame)
+        if not np.isfinite(answer.box).all():
+            given = ", ".join(f"{value:g}" for value in answer.box)
+            raise TrackerError(f'frame {frame + 1}: the box is {given}: one-pass evaluation has no box for "lost"')
+        record.keep(frame, REGION, answer)
     return record.result()
 
 

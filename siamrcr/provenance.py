@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("numpy", "opencv-contrib-python-headless", "pandas", "siamrcr", "snakemake", "timm", "torch")
+PACKAGES = ("numpy", "onnxruntime", "opencv-contrib-python-headless", "pandas", "siamrcr", "snakemake", "timm", "torch")
 
 
 @cache

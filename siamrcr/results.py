@@ -79,9 +79,16 @@ def read(tracks: Path, benchmark: str, sequences: list[Sequence], subset: bool =
 
     A run that is longer than the ground truth is cut, except on GOT-10k. One that is shorter gets NaN boxes on
     TrackingNet and stays as it is elsewhere: the rules decide. TrackingNet's rule also knows a missing sequence. Raises
-    InputError, in one line, where sequences are missing elsewhere (unless `subset`), a file does not parse, or on
-    GOT-10k a run has another length.
+    InputError, in one line, where sequences are missing elsewhere or the manifest says that the tracker failed on some
+    (unless `subset`), a file does not parse, or on GOT-10k a run has another length.
     """
+    failures = ((read_manifest(tracks) or {}) if tracks.is_dir() else {}).get("failures")
+    if failures and not subset:
+        where, why = next(iter(failures.items()))
+        raise InputError(
+            f"{tracks}: the tracker failed on {len(failures)} runs, first on {where} ({why}): track again, or use "
+            f"--subset"
+        )
     with bundles.source(tracks) as source:
         found, names = source.names(), [sequence.name for sequence in sequences]
         table = layouts.index(found, benchmark, names, tracks)

@@ -3,8 +3,9 @@
 What follows the network is NumPy on plain arrays with a leading lane axis, so that one call serves many targets.
 """
 
+from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,11 +13,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from siamrcr.config import Network, Tracking
-from siamrcr.crops import Image, crop_matrix, cut, mean_color
+from siamrcr.crops import Image, crop_matrix
+from siamrcr.cutting import Color, Cutter, cutter
 from siamrcr.errors import InputError
 from siamrcr.geometry import Array, centers, context_side, from_corners
-from siamrcr.model import SiamRCR, tracking_score
+from siamrcr.model import tracking_score
 from siamrcr.protocols import initial_box
+from siamrcr.runtime import Runtime
 
 # A predicted side counts as at least this many pixels: one that underflowed to zero has no aspect ratio.
 SMALLEST_SIDE = 1e-6
@@ -32,11 +35,10 @@ class SiamTracker:
 
     deterministic = True
 
-    def __init__(self, model: SiamRCR, settings: Tracking) -> None:
-        self.model, self.network, self.settings = model.eval(), model.network, settings
+    def __init__(self, runtime: Runtime, settings: Tracking) -> None:
+        self.targets = Targets(runtime, settings, 1)
         self.confidence = float("nan")
 
-    @torch.inference_mode()
     def init(self, image: Image, box: ArrayLike) -> None:
         """Start on a target.
 
@@ -47,31 +49,78 @@ class SiamTracker:
         Raises:
             InputError: the box is empty or outside the image.
         """
-        image = np.asarray(image)
-        self._box = initial_box(image, box)
-        self._fill = mean_color(image)
-        self._kernels = exemplar_kernels(self.model, image, self._box, self.settings)
+        self.targets.init(0, self.targets.frame(image), box)
         self.confidence = float("nan")
 
-    @torch.inference_mode()
     def update(self, image: Image) -> Array:
         """Box (4,) as x, y, w, h of the target in the next frame, (H, W, 3) uint8 RGB; it may reach over the border.
 
         Raises InputError where the network's output is not finite.
         """
-        image = np.asarray(image)
-        matrix = search_matrix(self._box, self.network, self.settings)
-        patch = cut(image, matrix, self.network.search_size, self._fill)
-        maps = self.model.search(self._kernels, as_batch([patch], self.model))
-        scores, corners = tracking_score(maps, self.settings.score).cpu().numpy(), maps.boxes.cpu().numpy()
-        if not (np.isfinite(scores).all() and np.isfinite(corners).all()):
+        boxes, confidence = self.targets.update({0: self.targets.frame(image)})
+        self.confidence = float(confidence[0])
+        return boxes[0]
+
+
+class Targets:
+    """Follows one target a lane with one batch of the network a step.
+
+    The batch has a row a lane, whether or not the lane is in use: what a lane finds does not depend on the others.
+
+    Attributes:
+        boxes: (L, 4) where each target was found last.
+    """
+
+    def __init__(self, runtime: Runtime, settings: Tracking, lanes: int) -> None:
+        self.runtime, self.network, self.settings, self.lanes = runtime, runtime.network, settings, lanes
+        self._cutter = cutter(runtime.device)
+        self.boxes = np.ones((lanes, 4))
+        self._fills: list[Color] = [(0.0, 0.0, 0.0)] * lanes
+        self._kernels: tuple[Tensor, ...] = ()
+        size = self.network.search_size
+        empty = torch.zeros(lanes, 3, size, size, device=runtime.device)
+        self._images = empty.contiguous(memory_format=torch.channels_last)
+
+    def frame(self, image: Image) -> Any:
+        """An image as `init` and `update` take it; several threads may ask at once."""
+        return self._cutter.frame(image)
+
+    @torch.inference_mode()
+    def init(self, lane: int, frame: Any, box: ArrayLike) -> None:
+        """Start a lane on a box (4,) of a `frame`. Raises InputError as `SiamTracker.init` does."""
+        self.boxes[lane] = initial_box(frame, box)
+        self._fills[lane] = self._cutter.mean(frame)
+        # A batch of its own: not even how many lanes start at once may show.
+        kernels = _kernels(self.runtime, self._cutter, frame, self.boxes[lane], self.settings)
+        if not self._kernels:
+            self._kernels = tuple(kernel.new_zeros(self.lanes, *kernel.shape[1:]) for kernel in kernels)
+        for own, kernel in zip(self._kernels, kernels, strict=True):
+            own[lane] = kernel[0]
+
+    @torch.inference_mode()
+    def update(self, frames: Mapping[int, Any]) -> tuple[Array, Array]:
+        """Boxes (L, 4) and confidences (L,) after the next `frame` of some lanes.
+
+        The rows of other lanes mean nothing. Raises InputError where the network's output is not finite.
+        """
+        lanes, size = list(frames), self.network.search_size
+        matrices = np.stack([search_matrix(box, self.network, self.settings) for box in self.boxes])
+        images = self._cutter.cut(list(frames.values()), matrices[lanes], size, [self._fills[lane] for lane in lanes])
+        if self.lanes > 1:
+            self._images[lanes] = images
+            images = self._images
+        maps = self.runtime.search(self._kernels, images)
+        # One transfer for all.
+        found = torch.cat([maps.boxes, tracking_score(maps, self.settings.score)[..., None]], dim=-1).cpu().numpy()
+        if not np.isfinite(found[lanes]).all():
             raise InputError("the network's output is not finite: its training diverged; train again with a lower rate")
-        choice = choose(scores, corners, self._box[None, 2:] * matrix[0, 0], self.settings)
-        found = to_frame(choice.corners, matrix[None])
-        limits = np.array([[image.shape[1], image.shape[0]]], dtype=np.float64)
-        self._box = follow(found, self._box[None], choice.rates, limits, self.settings.min_side)[0]
-        self.confidence = float(choice.confidence[0])
-        return self._box.copy()
+        before = self.boxes[:, 2:] * matrices[:, 0, :1]
+        choice = choose(found[..., 4], found[..., :4], before, self.settings)
+        limits = np.ones((self.lanes, 2))
+        limits[lanes] = [frame.shape[1::-1] for frame in frames.values()]
+        boxes = follow(to_frame(choice.corners, matrices), self.boxes, choice.rates, limits, self.settings.min_side)
+        self.boxes[lanes] = boxes[lanes]
+        return boxes, choice.confidence
 
 
 class Choice(NamedTuple):
@@ -82,14 +131,21 @@ class Choice(NamedTuple):
     confidence: Array  # (L,) the score that won
 
 
-def exemplar_kernels(model: SiamRCR, image: Image, box: Array, settings: Tracking) -> tuple[Tensor, ...]:
+@torch.inference_mode()
+def exemplar_kernels(runtime: Runtime, image: Image, box: Array, settings: Tracking) -> tuple[Tensor, ...]:
     """Correlation kernels, each (1, C, k, k), of the target in a box (4,) of an image, with its context."""
+    own = cutter(runtime.device)
+    return _kernels(runtime, own, own.frame(image), box, settings)
+
+
+def _kernels(runtime: Runtime, own: Cutter, frame: Any, box: Array, settings: Tracking) -> tuple[Tensor, ...]:
     x, y = centers(box)
-    size = model.network.exemplar_size
+    size = runtime.network.exemplar_size
     matrix = crop_matrix((x, y), float(context_side(box[2:], settings.context)), size)
-    patch = cut(image, matrix, size, mean_color(image))
-    views = [patch, patch[:, ::-1]] if settings.exemplar_flip else [patch]
-    return tuple(kernel.mean(dim=0, keepdim=True) for kernel in model.exemplar(as_batch(views, model)))
+    views = own.cut([frame], matrix[None], size, [own.mean(frame)])
+    if settings.exemplar_flip:
+        views = torch.cat([views, views.flip(-1)])
+    return tuple(kernel.mean(dim=0, keepdim=True) for kernel in runtime.exemplar(views))
 
 
 def search_matrix(box: Array, network: Network, settings: Tracking) -> Array:
@@ -97,12 +153,6 @@ def search_matrix(box: Array, network: Network, settings: Tracking) -> Array:
     x, y = centers(box)
     side = float(context_side(box[2:], settings.context)) * network.search_size / network.exemplar_size
     return crop_matrix((x, y), side, network.search_size)
-
-
-def as_batch(patches: list[Image], model: SiamRCR) -> Tensor:
-    """(B, 3, size, size) float32 in 0..255, on the model's device, of B crops (size, size, 3)."""
-    batch = torch.from_numpy(np.stack(patches)).to(next(model.parameters()).device)
-    return batch.permute(0, 3, 1, 2).float()
 
 
 def choose(scores: ArrayLike, corners: ArrayLike, previous: ArrayLike, settings: Tracking) -> Choice:

@@ -1,6 +1,5 @@
 """A benchmark in small: a textured square crosses a textured plane; and a run over it."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,18 +30,18 @@ import numpy as np
 
 class Drifting:
     confidence = 0.5
-    calls = []
-    stop_at = None
+
+    def note(self, call):
+        with open("calls.txt", "a") as stream:
+            stream.write(call + " ")
 
     def init(self, image, box):
         self.box = np.array(box)
-        self.calls.append("init")
-        if len([c for c in self.calls if c == "init"]) == self.stop_at:
-            raise KeyboardInterrupt
+        self.note("init")
 
     def update(self, image):
         assert image.dtype == np.uint8 and image.shape[2] == 3
-        self.calls.append("update")
+        self.note("update")
         return list(self.box + np.random.uniform(-1, 1, 4).round(2) * [1, 1, 0, 0])
 
 class Silent:
@@ -104,7 +103,4 @@ def prepared(folder: Path) -> Iterator[Run]:
     for seed, name in enumerate(("Alpha", "Beta")):
         draw(folder / "data" / "real" / "otb2015", name, FRAMES, seed)
     (folder / "own.py").write_text(MODULE)
-    before = list(sys.path)
     yield settings()
-    sys.path[:] = before
-    sys.modules.pop("own", None)

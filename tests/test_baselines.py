@@ -9,11 +9,11 @@ import pytest
 from moving_square import boxes, prepared, settings, trained
 
 from siamrcr import baselines, datasets, engine, results
-from siamrcr.baselines import OPENCV, OpenCV, whole_pixels
 from siamrcr.config import Run
 from siamrcr.errors import InputError
 from siamrcr.files import sha256
 from siamrcr.geometry import iou
+from siamrcr.opencv import OPENCV, OpenCV, whole_pixels
 
 
 @pytest.fixture
@@ -41,11 +41,6 @@ def test_what_cannot_run_is_said_in_one_line(run: Run, tracker: str, message: st
         baselines.create(run, tracker)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_a_class_that_gives_no_box_is_refused(run: Run) -> None:
-    with pytest.raises(InputError, match=r"own:Wrong\.update gave None"):
-        engine.track(run, "own:Wrong", "otb2015")
 
 
 def test_a_users_checkpoint_takes_the_place_of_training(run: Run) -> None:
@@ -128,6 +123,55 @@ def test_opencv_sees_bgr(monkeypatch: pytest.MonkeyPatch) -> None:
     tracker.init(image, (10.6, 9.5, 20.2, 11))
     assert tracker.update(image).tolist() == [1, 2, 3, 4]
     assert seen == [([3, 2, 1], (11, 10, 20, 10)), [3, 2, 1]]
+
+
+def test_a_network_of_opencv_takes_the_users_files_and_tells_its_score(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, str]] = []
+
+    class Params:
+        backbone = neckhead = "default.onnx"
+
+    class Nano:
+        def __init__(self, params: Params) -> None:
+            given.append(vars(params))
+            if "broken" in params.backbone:
+                raise cv2.error("cannot parse")
+
+        def init(self, *_: object) -> None: ...
+
+        def update(self, _: object) -> tuple[bool, tuple[int, ...]]:
+            return True, (1, 2, 3, 4)
+
+        def getTrackingScore(self) -> float:  # noqa: N802 (OpenCV's name)
+            return 0.75
+
+    monkeypatch.setattr(cv2, "TrackerNano_Params", Params)
+    monkeypatch.setattr(cv2, "TrackerNano_create", Nano)
+    files = {"backbone": "one.onnx", "neckhead": "two.onnx"}
+
+    def with_files(**chosen: str) -> Run:
+        return settings(trackers={"nano": {"command": "opencv:Nano", "files": chosen}})
+
+    with pytest.raises(InputError, match=r"files: \{backbone: PATH, neckhead: PATH\}"):
+        baselines.source(run, "opencv:Nano")
+    with pytest.raises(InputError, match=r"one\.onnx: no such file"):
+        baselines.source(with_files(**files), "nano")
+    for name in ("one", "two", "broken"):
+        Path(f"{name}.onnx").write_text(name)
+    with pytest.raises(InputError, match=r"broken\.onnx.*: not its networks"):
+        baselines.source(with_files(**{**files, "backbone": "broken.onnx"}), "nano")
+    source = baselines.source(with_files(**files), "nano")
+    assert given[-1] == files
+    assert source.settings["files_sha256"] == {key: sha256(Path(name)) for key, name in files.items()}
+    tracker = source.make("Alpha", 1)
+    image = np.zeros((50, 60, 3), dtype=np.uint8)
+    tracker.init(image, (10, 9, 20, 11))
+    assert tracker.update(image).tolist() == [1, 2, 3, 4]
+    assert tracker.confidence == 0.75
+    with pytest.raises(InputError, match="leave out files"):
+        baselines.source(settings(trackers={"kcf": {"command": "opencv:KCF", "files": {"net": "one.onnx"}}}), "kcf")
 
 
 @pytest.mark.parametrize("name", OPENCV)

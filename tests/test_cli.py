@@ -22,6 +22,10 @@ VERBS = (
     "report",
     "digest",
     "demo",
+    "video",
+    "speed",
+    "tune",
+    "export",
 )
 
 
@@ -57,6 +61,10 @@ def test_the_list_of_verbs_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
         (["evaluate", "lasot", "absent.zip", "--annotations", "nowhere"], ["nowhere"]),
         (["demo", "absent.mp4", "--box", "1,2,3"], ["--box", "x,y,w,h"]),
         (["demo", "absent.mp4", "--box", "1,2,30,40", "--tracker", "static"], ["absent.mp4"]),
+        (["video", "lasot", "airplane-1", "tracks.zip", "--out", "x.gif"], ["x.gif", ".mp4"]),
+        (["speed", "opencv:KFC", "--root", "nowhere"], ["nowhere"]),
+        (["tune", "siamrrc"], ["siamrrc", "siamrcr"]),
+        (["export", "siamrcr-s7"], ["siamrcr-s7"]),
         (["table", "tabel-1"], ["tabel-1", "table-1"]),
         (["figure", "figure-6"], ["figure-6"]),
         (["digest", "nowhere"], ["nowhere"]),

@@ -136,3 +136,56 @@ def test_the_frame_is_drawn_on_a_copy_with_the_confidence_where_there_is_one() -
     assert not changed[int(START[1]) + 6 :].any()
     lost = annotated(image, np.full(4, np.nan), float("nan"))
     assert np.array_equal(lost[..., ::-1], image)
+
+
+class Camera:
+    """A camera of three images, then Ctrl-C or an end."""
+
+    def __init__(self, number: int, interrupted: bool) -> None:
+        assert number == 2
+        self.images, self.interrupted = frames()[:3], interrupted
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        if self.images:
+            return True, self.images.pop(0)[..., ::-1]
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return False, None
+
+    def get(self, _: int) -> float:
+        return -1
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_camera_is_tracked_until_it_ends_or_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: Camera(number, interrupted))
+    assert demo(Path("2"), START, Static()) == Path("camera-2_boxes.txt")
+    assert len(Path("camera-2_boxes.txt").read_text().splitlines()) == 3
+    assert demo(Path("2"), START, Static(), tmp_path / "seen.mp4", frames=2) == tmp_path / "seen_boxes.txt"
+    assert len((tmp_path / "seen_boxes.txt").read_text().splitlines()) == 2
+    monkeypatch.undo()
+    assert read(tmp_path / "seen.mp4")[1] == 30
+
+
+def test_ctrl_c_ends_a_video_file_without_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    class Interrupted(Static):
+        def update(self, image: np.ndarray) -> np.ndarray:  # noqa: ARG002
+            raise KeyboardInterrupt
+
+    source = film(tmp_path / "clip.mp4", frames())
+    with pytest.raises(KeyboardInterrupt):
+        demo(source, START, Interrupted())
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_camera_that_is_not_there_is_named() -> None:
+    with pytest.raises(InputError, match="99: no camera of this number"):
+        demo(Path("99"), START, Static())

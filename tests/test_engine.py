@@ -1,8 +1,5 @@
 """Running trackers over benchmarks: what is written, resumed, refused and repeated."""
 
-import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,6 @@ from moving_square import FRAMES, boxes, draw, prepared, settings, trained
 
 from siamrcr import baselines, datasets, engine, results
 from siamrcr.config import Run
-from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
 from siamrcr.files import read_json, sha256
 
@@ -97,36 +93,48 @@ def test_only_the_first_box_of_a_hidden_truth_is_needed(run: Run, tmp_path: Path
     assert np.array_equal(np.loadtxt(lines, delimiter=",") - [1, 1, 0, 0], boxes(shown, "Beta"))
 
 
-def test_an_interrupted_run_continues_where_it_stopped(run: Run) -> None:
+def interrupt(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Ctrl-C when so many runs are kept."""
+    write, kept = results.write, []
+
+    def writing(*arguments: Any) -> None:
+        if len(kept) == after:
+            raise KeyboardInterrupt
+        kept.append(write(*arguments))
+
+    monkeypatch.setattr(results, "write", writing)
+
+
+def test_an_interrupted_run_continues_where_it_stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Path("calls.txt")
     whole = engine.track(run, "random", "otb2015", out=Path("whole"))
-    own = sys.modules["own"].Drifting
-    own.calls.clear()
-    own.stop_at = 3
-    with pytest.raises(KeyboardInterrupt):
-        engine.track(run, "random", "otb2015")
+    with monkeypatch.context() as patch:
+        interrupt(patch, after=2)
+        with pytest.raises(KeyboardInterrupt):
+            engine.track(run, "random", "otb2015")
     folder = run.folder / "tracks" / "random" / "otb2015"
     assert not (folder / results.MANIFEST).exists()
     kept = {path: path.stat().st_mtime_ns for path in folder.rglob("*.txt") if "_time" not in path.name}
     assert len(kept) == 2
 
-    own.stop_at = None
-    own.calls.clear()
+    calls.unlink()
     assert engine.track(run, "random", "otb2015") == folder
-    assert own.calls == (["init"] + ["update"] * (FRAMES - 1)) * 2
+    assert calls.read_text().split() == (["init"] + ["update"] * (FRAMES - 1)) * 2
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert results.digest(folder) == results.digest(whole)
     assert manifest(folder)["fps"] > 0
 
-    own.calls.clear()
+    calls.unlink()
     before = (folder / results.MANIFEST).read_bytes()
     engine.track(run, "random", "otb2015")
-    assert not own.calls
+    assert not calls.exists()
     assert (folder / results.MANIFEST).read_bytes() == before
 
     (folder / "Beta_002.txt").unlink()
-    own.stop_at = 1
-    with pytest.raises(KeyboardInterrupt):
-        engine.track(run, "random", "otb2015")
+    with monkeypatch.context() as patch:
+        interrupt(patch, after=0)
+        with pytest.raises(KeyboardInterrupt):
+            engine.track(run, "random", "otb2015")
     assert not (folder / results.MANIFEST).exists()
 
 
@@ -248,64 +256,6 @@ def test_a_bad_frame_stops_with_its_name_and_keeps_what_was_finished(
     frame.write_bytes(image)
     engine.track(run, "static", "otb2015")
     assert manifest(folder)["sequences"] == 2
-
-
-def test_times_leave_decoding_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that moves one second for every frame decoded and ten for every answer of the tracker."""
-    clock = {"now": 0.0}
-    real_image, real_update = Sequence.image, baselines.Static.update
-
-    def tick(seconds: float, function: Any) -> Any:
-        def ticking(*arguments: Any) -> Any:
-            clock["now"] += seconds
-            return function(*arguments)
-
-        return ticking
-
-    monkeypatch.setattr(engine.time, "perf_counter", lambda: clock["now"])
-    monkeypatch.setattr(engine, "AHEAD", 1)
-    monkeypatch.setattr(baselines.Static, "update", tick(10, real_update))
-    monkeypatch.setattr(engine, "decoded", lambda s: (tick(1, real_image)(s, i) for i in range(len(s))))
-    folder = engine.track(run, "static", "otb2015")
-    times = results.read(folder, "otb2015", datasets.load("otb2015", Path("data/real/otb2015")))["Alpha"][0].times
-    assert times.tolist() == [0.0] + [10.0] * (FRAMES - 1)
-
-
-class Counted:
-    """A sequence whose frames are numbers; it counts those decoded and fails at one."""
-
-    def __init__(self, frames: int, bad: int | None = None) -> None:
-        self.frames, self.bad, self.count = frames, bad, 0
-        self.threads: set[int] = set()
-
-    def __len__(self) -> int:
-        return self.frames
-
-    def image(self, index: int) -> int:
-        self.count += 1
-        self.threads.add(threading.get_ident())
-        if index == self.bad:
-            raise InputError(f"frame {index}")
-        return index
-
-
-def test_frames_come_in_order_from_a_thread_that_runs_ahead_within_a_bound() -> None:
-    sequence = Counted(40)
-    frames = engine.decoded(sequence, ahead=5)  # type: ignore[arg-type]
-    for index in range(40):
-        assert next(frames) == index
-        time.sleep(0.001)
-        assert sequence.count <= index + 6
-    assert list(frames) == []
-    assert sequence.count == 40
-    assert threading.get_ident() not in sequence.threads
-
-
-def test_an_unreadable_frame_is_reported_when_its_turn_comes() -> None:
-    frames = engine.decoded(Counted(9, bad=4), ahead=8)  # type: ignore[arg-type]
-    assert [next(frames) for _ in range(4)] == [0, 1, 2, 3]
-    with pytest.raises(InputError, match="frame 4"):
-        next(frames)
 
 
 def test_a_reset_based_benchmark_is_run_with_resets(real_data: Path, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_frame_agrees_with_the_tracker_started_there(monkeypatch: pytest.Monke
     seen = []
     search = model.search
     monkeypatch.setattr(model, "search", lambda *arguments: seen.append(search(*arguments)) or seen[-1])
-    tracker._box = sequence.boxes[number - 1]
+    tracker.targets.boxes[0] = sequence.boxes[number - 1]
     tracker.update(sequence.image(number))
     score = tracking_score(seen[0])[0].numpy()
     assert found["winner_score"][place] == pytest.approx(tracker.confidence, rel=1e-5)

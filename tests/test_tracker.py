@@ -46,7 +46,7 @@ class Stub(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.see, self.cell = network, see, cell
-        self.anchor = nn.Parameter(torch.zeros(1))
+        self.device = torch.device("cpu")
         self.seen: list[Array] = []
         self.exemplars: list[Array] = []
 
@@ -189,7 +189,7 @@ def test_the_score_setting_reaches_the_network() -> None:
 
 def test_a_small_network_gives_the_same_track_twice() -> None:
     torch.manual_seed(0)
-    model = SiamRCR(SMALL, pretrained=False)
+    model = SiamRCR(SMALL, pretrained=False).eval()
     frames = [picture(seed=seed) for seed in range(4)]
     tracks = []
     for _ in range(2):

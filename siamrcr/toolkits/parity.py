@@ -20,9 +20,10 @@ import numpy as np
 from siamrcr import baselines, config, datasets, results
 from siamrcr.config import Mini, Run
 from siamrcr.datasets.mini import generate
-from siamrcr.engine import drive, track
+from siamrcr.engine import track
 from siamrcr.errors import InputError
 from siamrcr.files import write_json, write_text
+from siamrcr.lanes import drive
 from siamrcr.progress import progress
 from siamrcr.protocols import reset_based
 from siamrcr.provenance import provenance

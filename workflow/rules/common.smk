@@ -1,6 +1,6 @@
 # Names and look-ups that the rules share.
 from analysis import needs
-from siamrcr.datasets import verification
+from siamrcr.datasets import plan, verification
 from siamrcr.hyperparameters import SPEED_ONLY
 
 FOLDER = RUN.folder
@@ -10,10 +10,12 @@ MARKERS = RUN.data / RUN.source
 GPU = 0 if RUN.device == "cpu" else 1
 GPU_JOB_CORES = 8 if GPU else 1
 TRAINED = RUN.trained()
+# Whose frames the speed is measured on: every run has this benchmark's dataset.
+SPEED_BENCHMARK = "got10k-val"
 # Cheap rules take their code as an input: editing it runs them again, and trains nothing.
 ANALYSIS_CODE = sorted(path for path in Path("analysis").iterdir() if path.is_file())
 # Labels, seeds and settings are shown beside the scores.
-SHOWN = RUN.model_dump(mode="json", exclude={"data", "device", "mini", "results", "training_roots"})
+SHOWN = RUN.model_dump(mode="json", exclude={"data", "device", "lanes", "mini", "results", "training_roots"})
 EVALUATION_CODE = [
     *collect(
         "analysis/{file}.py",
@@ -97,6 +99,11 @@ def code(tracker):
     return [path] if path.is_file() else []
 
 
+def runs(tracker):
+    """Whether a tracker is code, and not just raw results."""
+    return tracker in TRAINED or bool(RUN.trackers[tracker].command)
+
+
 def weights(tracker):
     """Weights of one of our models: trained here, or the user's own."""
     return RUN.weights(tracker)
@@ -131,8 +138,9 @@ def pretrained(model):
 def tracker_settings(tracker):
     """What of the configuration a tracker's raw results depend on."""
     if tracker in TRAINED:
-        return slice_of(TRAINED[tracker][0], "network", "tracking")
-    return RUN.trackers[tracker].model_dump(mode="json", exclude={"label", "benchmarks"})
+        runtime = {} if RUN.runtime == "torch" else {"runtime": RUN.runtime}
+        return slice_of(TRAINED[tracker][0], "network", "tracking") | runtime
+    return RUN.trackers[tracker].model_dump(mode="json", exclude={"label", "benchmarks", "timeout", "memory_gb"})
 
 
 def tracks(job):
@@ -151,3 +159,12 @@ def evaluation_settings(benchmark):
         "seed": RUN.analysis.seed,
         "benchmark": own.model_dump(mode="json") if own else {},
     }
+
+
+def announce(dag):
+    """Name all that a run's downloads cannot get by themselves, before anything starts."""
+    datasets = {job.wildcards.dataset for job in dag.needrun_jobs() if job.rule.name == "download"}
+    try:
+        plan.ready(RUN, sorted(datasets))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None

@@ -62,3 +62,30 @@ rule submit:
 rule submissions:
     input:
         [FOLDER / "submissions" / t / f"{b}.zip" for t, b in RUN.jobs() if t in TRAINED and b in settings.SERVED],
+
+
+rule measure:
+    input:
+        marker(settings.DATASET[SPEED_BENCHMARK]),
+        lambda job: weights(job.tracker) if job.tracker in TRAINED else code(job.tracker),
+    output:
+        FOLDER / "speed" / "{tracker}.json",
+    log:
+        FOLDER / "logs" / "speed-{tracker}.log",
+    # All of them: nothing else runs meanwhile.
+    threads: workflow.cores
+    resources:
+        gpu=lambda job: GPU if job.tracker in TRAINED else 0,
+    params:
+        configuration=CONFIGURATION,
+        benchmark=SPEED_BENCHMARK,
+        settings=lambda job: tracker_settings(job.tracker),
+    message:
+        "measure the speed of {wildcards.tracker}"
+    shell:
+        "siamrcr speed {wildcards.tracker} --benchmark {params.benchmark} --configfile {params.configuration} 2>&1 | tee -i {log}"
+
+
+rule speed:
+    input:
+        [FOLDER / "speed" / f"{tracker}.json" for tracker in [*TRAINED, *RUN.trackers] if runs(tracker)],

@@ -1,0 +1,33 @@
+"""Files of `siamrcr tune`, which a configuration names to track with what they found."""
+
+from pathlib import Path
+from typing import Any
+
+from siamrcr.errors import InputError
+from siamrcr.files import read_json
+
+# What may choose parameters: a validation split and the videos of training. A test split never may.
+SPLITS = ("got10k-val", "got10k-train", "trackingnet-train", "lasot-train", "vid-train")
+PARAMETERS = ("penalty", "window", "size_rate")
+
+
+def allowed(split: str) -> str:
+    """The split. Raises InputError where it is one that results are reported on."""
+    if split not in SPLITS:
+        raise InputError(
+            f"{split}: a test split or no videos, and nothing is tuned on those: choose one of {', '.join(SPLITS)}"
+        )
+    return split
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What a file says: `split`, `trials` and `tracking` with the three parameters among others.
+
+    Raises InputError where it is not such a file or names a test split.
+    """
+    found = read_json(path, "run `siamrcr tune` first, or remove the key `tuned`")
+    keys = set(found) if isinstance(found, dict) else set()
+    if not {"split", "trials", "tracking"} <= keys or set(found["tracking"]) != set(PARAMETERS):
+        raise InputError(f"{path}: not a file of `siamrcr tune`: run it again")
+    allowed(found["split"])
+    return dict(found)
