@@ -19,8 +19,9 @@ from siamrcr.datasets import mini
 PAPER = REPOSITORY / "workflow" / "config" / "paper.yaml"
 OVERRIDES = REPOSITORY / "tests" / "paper_tiny.yaml"
 BENCHMARKS = ("got10k", "trackingnet", "lasot", "otb2015", "vot2018", "vot2019")
-# Counts, sizes and batch: nothing that chooses what is done.
+# Counts, sizes, batch and the weights' file: nothing that chooses what is done.
 ALLOWED = {
+    "network.weights",  # which cannot be downloaded here: random ones under a name of their own
     "network.exemplar_size",
     "network.search_size",
     "network.exemplar_cells",
@@ -77,7 +78,9 @@ def test_the_papers_path_runs(tmp_path: Path) -> None:
     real_tree(tmp_path / "generated", real)
     (real / "resnet50").mkdir()
     torch.manual_seed(0)
+    # The published file's checksum would be asked of that name.
     save_file(timm.create_model("resnet50").state_dict(), real / "resnet50" / "model.safetensors")
+    (real / "resnet50" / "own.safetensors").hardlink_to(real / "resnet50" / "model.safetensors")
 
     printed = snakemake(folder, "--configfile", str(PAPER), str(OVERRIDES))
     run = config.load(PAPER, yaml.safe_load(OVERRIDES.read_text()))

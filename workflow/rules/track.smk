@@ -72,8 +72,8 @@ rule measure:
         FOLDER / "speed" / "{tracker}.json",
     log:
         FOLDER / "logs" / "speed-{tracker}.log",
-    # All of them: nothing else runs meanwhile.
-    threads: workflow.cores
+    # All of them: nothing else runs meanwhile. `workflow.cores` would make every command ask for --cores, --unlock too.
+    threads: os.cpu_count()
     resources:
         gpu=lambda job: GPU if job.tracker in TRAINED else 0,
     params:
