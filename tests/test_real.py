@@ -24,6 +24,7 @@ def test_the_papers_network_takes_a_step_and_tracks_on_real_frames(real_data: Pa
     (tmp_path / "got10k" / "train").symlink_to(real_data / "sequences" / "got10k" / "val")
     # The first step of the warm-up moves nothing that float32 can show; the batch fits this machine.
     overrides = {
+        "data": str(tmp_path),
         "training_roots": {"got10k": tmp_path / "got10k"},
         "network": {"weights": "random"},
         "training": {"batch_size": 4, "warmup_epochs": 0, "frozen_epochs": 0, "workers": 0},
