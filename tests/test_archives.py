@@ -5,6 +5,7 @@ import shutil
 import stat
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import layouts
@@ -95,6 +96,19 @@ def test_archives_land_in_the_layout_however_they_are_wrapped(tmp_path, names):
     found = sorted(p.relative_to(tmp_path / "root").as_posix() for p in (tmp_path / "root").rglob("*"))
     assert found == ["val", "val/A_0", "val/A_1", "val/A_1/x", "val/list.txt"]
     assert not (tmp_path / "staging").exists()
+
+
+def test_archives_placed_at_once_share_a_folder_that_none_found(tmp_path):
+    """The splits of one training set: each sees no folder there, and one comes first."""
+    for attempt in range(20):
+        stagings = [tmp_path / f"staging-{attempt}-{number}" for number in range(4)]
+        for number, staging in enumerate(stagings):
+            (staging / f"A_{number}").mkdir(parents=True)
+            (staging / f"A_{number}" / "x").touch()
+        root = tmp_path / f"root-{attempt}"
+        with ThreadPoolExecutor(len(stagings)) as executor:
+            list(executor.map(lambda staging, to=root: archives.place(staging, to, "train/A_*"), stagings))
+        assert sorted(path.name for path in (root / "train").iterdir()) == ["A_0", "A_1", "A_2", "A_3"]
 
 
 def test_an_archive_of_something_else_is_refused(tmp_path):

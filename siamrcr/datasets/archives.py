@@ -4,6 +4,7 @@ An archive is a file, several pieces of one (`.aa`, `.ab`, ...), or a member of 
 three without a copy.
 """
 
+import errno
 import gzip
 import io
 import lzma
@@ -191,10 +192,13 @@ def _write(source: IO[bytes], target: Path) -> None:
 
 
 def _merge(source: Path, target: Path) -> None:
-    if not (source.is_dir() and target.is_dir()):
-        target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
         source.replace(target)
         return
+    except OSError as error:  # asked of the file system, not beforehand: another archive may just bring that folder
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
     for child in sorted(source.iterdir()):
         _merge(child, target / child.name)
 
