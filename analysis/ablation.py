@@ -5,23 +5,21 @@ from typing import Literal
 
 from analysis import reported
 from analysis.comparison import (
-    NOTHING,
     Record,
     Row,
+    difference_column,
     footer,
     heading,
     load,
-    record_of,
     reported_cells,
     reported_grid,
     reported_record,
     score_columns,
     titled,
 )
-from analysis.needs import ABLATION_SPLITS
-from analysis.scores import BENCHMARK_LABELS, NOT_RUN, REASONS, Estimate, Scores, arrow, entry
-from analysis.statistics import paired
-from analysis.typesetting import Cell, Column, Grid, Table, signed
+from analysis.needs import ABLATION_SPLITS, ABLATIONS
+from analysis.scores import BENCHMARK_LABELS, NOT_RUN, REASONS, Scores, arrow, entry
+from analysis.typesetting import Cell, Column, Grid, Table
 from siamrcr.config import Model, Run
 
 Numeral = Literal["I", "II", "III", "IV"]
@@ -34,19 +32,13 @@ COMPONENTS: dict[Numeral, tuple[bool, bool]] = {
     "IV": (True, True),
 }
 RADII: tuple[Radius, ...] = ("1", "2", "3", "4", "5")
-ONE_SEED = (
-    "one seed: row I, this row or both have a single seed; variation between trainings is not in the interval, "
-    "so the difference is not resolved, wherever the interval lies."
-)
 
 
 def rows(run: Run, name: str) -> list[Row]:
     """The rows of `table-1` or `table-2`, with the models that the configuration names for them."""
-    if name == "table-1":
-        named = [(str(numeral), run.analysis.components.get(numeral)) for numeral in COMPONENTS]
-    else:
-        named = [(f"r={r}", run.analysis.radius.get(r)) for r in RADII]
-    return [Row(row, entry(run, model) if model else None, row) for row, model in named]
+    named = ABLATIONS[name](run)
+    shown = COMPONENTS if name == "table-1" else [f"r={r}" for r in RADII]
+    return [Row(row, entry(run, named[row]) if row in named else None, row) for row in shown]
 
 
 def build(run: Run, name: str) -> Table:
@@ -89,7 +81,7 @@ def _table(run: Run, name: str, title: str, shown: Sequence[str]) -> Table:
             block, more = score_columns(run, name, chosen, scores, shown, compare=compare, prefix=prefix)
             columns, records = columns + block, records + more
             if name == "table-1":
-                column, more = _differences(run, chosen, scores, prefix)
+                column, more = difference_column(run, chosen, scores, scores[0], "AO", "I", prefix)
                 columns, records = [*columns, column], records + more
         elif compare:
             for metric in shown:
@@ -107,42 +99,6 @@ def _table(run: Run, name: str, title: str, shown: Sequence[str]) -> Table:
 
 def _scored(scores: Sequence[Scores | None]) -> int:
     return sum(score is not None and bool(score.scored) for score in scores)
-
-
-def _differences(
-    run: Run, rows: Sequence[Row], scores: Sequence[Scores | None], prefix: str
-) -> tuple[Column, list[Record]]:
-    """AO minus that of row I with its 95 % interval: over sequences, and over a side's seeds where it has several.
-
-    A difference is resolved where both sides have several seeds and the interval leaves out zero.
-    """
-    base, cells, records = scores[0], [NOTHING], []
-    for row, score in zip(rows[1:], scores[1:], strict=True):
-        if base is None or score is None or base.missing("AO") or score.missing("AO"):
-            cells.append(NOTHING)
-            continue
-        a, b = (side.pooled("AO", run.analysis.seed) for side in (score, base))
-        seeds = min(base.estimate("AO").seeds, score.estimate("AO").seeds)
-        record = record_of(run, row.label, score.benchmark, "AO difference to I", Estimate(seeds=seeds))
-        if a["replicates"]["AO"] and b["replicates"]["AO"]:
-            difference = paired(a, b, "AO")
-            interval = f" [{signed(difference.low)}, {signed(difference.high)}]"
-            marks = [] if difference.low > 0 or difference.high < 0 else ["not resolved"]
-            notes = (ONE_SEED,) if seeds == 1 else ()
-            text = ", ".join([*marks, "one seed"] if notes else marks)
-            cells.append(Cell(f"{signed(difference.value)}{interval} {text}".rstrip(), notes=notes))
-            record |= {key: getattr(difference, key) for key in ("value", "stderr", "low", "high")}
-            records.append({**record, "note": "".join(notes)})
-        else:
-            value = a["metrics"]["AO"]["value"] - b["metrics"]["AO"]["value"]
-            cells.append(
-                Cell(
-                    f"{signed(value)} no interval",
-                    notes=("no interval: the server's answer holds no scores of single sequences.",),
-                )
-            )
-            records.append({**record, "value": value})
-    return Column(prefix, "difference to I [95 % interval]", tuple(cells)), records
 
 
 def _remarks(run: Run, rows: Sequence[Row]) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """Tables 3-5 and their like: trackers against a benchmark's metrics, reproduced beside reported."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis import reported
+from analysis.differences import NO_INTERVAL, ONE_SEED, Side, combined, fewest_seeds, subtract
 from analysis.scores import (
     BENCHMARK_LABELS,
     GENERATED,
@@ -23,8 +24,8 @@ from analysis.scores import (
     read_all,
 )
 from analysis.typesetting import Cell, Column, Grid, Table, number, rank, signed
-from siamrcr import tuning
 from siamrcr.config import DATASET, Run
+from siamrcr.tuned import read as read_tuned
 
 NOT_REPORTED = "not reported"
 NOTHING = Cell("–")
@@ -60,6 +61,11 @@ def build(run: Run, name: str, title: str, benchmark: str) -> Table:
     scores = load(run, rows, benchmark)
     compare = run.comparable and bool(reported.trackers(name))
     columns, records = score_columns(run, name, rows, scores, shown, compare=compare)
+    base = reference(run, benchmark)
+    place = next((place for place, row in enumerate(rows) if base is not None and row.entry == base), None)
+    if place is not None and sum(score is not None and bool(score.scored) for score in scores) > 1:
+        column, more = difference_column(run, rows, scores, scores[place], shown[0], rows[place].label)
+        columns, records = [*columns, column], records + more
     grids = [Grid((heading("Tracker", [row.label for row in rows]), *columns))] if rows else []
     if not run.comparable:
         grid, more = reported_grid(name, shown, BENCHMARK_LABELS[benchmark])
@@ -78,19 +84,25 @@ def pair(run: Run, table: str, benchmark: str) -> list[Row]:
     unmatched = entries(run, benchmark)
     rows = []
     for tracker in reported.trackers(table) if run.comparable else ():
-        match = _match(run, unmatched, tracker)
-        if match is not None:
-            unmatched.remove(match)
-        rows.append(Row(tracker, match, tracker))
+        found = match(run, unmatched, tracker)
+        if found is not None:
+            unmatched.remove(found)
+        rows.append(Row(tracker, found, tracker))
     matched = [row.entry for row in rows if row.entry]
     labels = distinct([*matched, *unmatched])[len(matched) :]
     return rows + [Row(label, e) for label, e in zip(labels, unmatched, strict=True)]
 
 
-def _match(run: Run, candidates: list[Entry], tracker: str) -> Entry | None:
-    reference = [e for e in candidates if e.model and e.name == run.analysis.reference and tracker == reported.OURS]
+def reference(run: Run, benchmark: str) -> Entry | None:
+    """The entry that stands for SiamRCR on a benchmark: the reference model, else a model of that label."""
+    return match(run, entries(run, benchmark), reported.OURS)
+
+
+def match(run: Run, candidates: list[Entry], tracker: str) -> Entry | None:
+    """The entry that takes a row of the paper's; the reference model takes SiamRCR's before others."""
+    first = [e for e in candidates if e.model and e.name == run.analysis.reference and tracker == reported.OURS]
     same = [e for e in candidates if tracker.casefold() in (e.label.casefold(), e.name.casefold())]
-    return next(iter(reference + same), None)
+    return next(iter(first + same), None)
 
 
 def load(run: Run, rows: Iterable[Row], benchmark: str) -> list[Scores | None]:
@@ -147,6 +159,42 @@ def score_columns(
     return columns, records
 
 
+def difference_column(
+    run: Run,
+    rows: Sequence[Row],
+    scores: Sequence[Scores | None],
+    base: Scores | None,
+    metric: str,
+    to: str,
+    prefix: str = "",
+) -> tuple[Column, list[Record]]:
+    """A metric minus that of `base`, with its 95 % interval: over sequences, and over a side's seeds where several.
+
+    A difference is resolved where the interval leaves out zero and every side that is trained here has several seeds.
+    """
+    cells, records = [], []
+    for row, score in zip(rows, scores, strict=True):
+        if base is None or score is None or score is base or base.missing(metric) or score.missing(metric):
+            cells.append(NOTHING)
+            continue
+        a, b = (Side.of(side, metric, run.analysis.seed) for side in (score, base))
+        seeds = fewest_seeds(a, b)
+        record = record_of(run, row.label, score.benchmark, f"{metric} difference to {to}", Estimate(seeds=seeds or 0))
+        difference = combined(subtract, a, b)
+        if difference is None:
+            cells.append(Cell(f"{signed(a.value - b.value)} no interval", notes=(NO_INTERVAL,)))
+            records.append({**record, "value": a.value - b.value})
+            continue
+        marks = [] if difference.low > 0 or difference.high < 0 else ["not resolved"]
+        notes = (ONE_SEED,) if seeds == 1 else ()
+        text = ", ".join([*marks, "one seed"] if notes else marks)
+        interval = f"[{signed(difference.low)}, {signed(difference.high)}]"
+        cells.append(Cell(f"{signed(difference.value)} {interval} {text}".rstrip(), notes=notes))
+        records.append({**record, **asdict(difference), "note": "".join(notes)})
+    label = f"difference to {to} [95 % interval]"
+    return Column(prefix, label if prefix else f"{arrow(metric)} {label}", tuple(cells)), records
+
+
 def record_of(run: Run, row: str, benchmark: str, metric: str, estimate: Estimate) -> Record:
     """An estimate for programs."""
     return {
@@ -184,7 +232,8 @@ def reported_cells(numbers: Sequence[reported.Number | None], metric: str) -> tu
     ranks = rank([None if n is None else n.value for n in numbers], metric in LOWER_IS_BETTER)
     cells = []
     for report, place in zip(numbers, ranks, strict=True):
-        notes = (f"{_who(report)}: {report.note}.",) if report is not None and report.note else ()
+        said = [] if report is None else [report] * bool(report.note) + list(reported.contradicted(report))
+        notes = tuple(f"{_who(each)}: {each.note}." for each in said)
         value = None if report is None else report.value
         cells.append(
             Cell(NOT_REPORTED, notes=notes, reason=f"{NOT_REPORTED}: the paper has no such number.")
@@ -248,7 +297,7 @@ def _test_time(run: Run, model: str) -> str:
     text = f"rule {t.rule}, size rate {t.size_rate:g}, window {t.window:g} ({t.window_form}), penalty {t.penalty:g}"
     if tuned is None:
         return text
-    found = tuning.read(tuned)
+    found = read_tuned(tuned)
     split = BENCHMARK_LABELS.get(found["split"], found["split"])
     return (
         f"{text}, the three numbers tuned on {split} in {found['trials']} trials (a score on it is of the tuned split)"
@@ -290,6 +339,8 @@ def _plain(value: float) -> Cell:
 
 
 def _who(report: reported.Number) -> str:
-    """The place of a note: the table and every row that shares it."""
+    """The place of a note: the table and every row that shares it, or what the text says there."""
+    if report.table == "text" and report.value is not None:
+        return f"{report.source} says {100 * report.value:.3g} %"
     rows = dict.fromkeys(n.tracker for n in reported.read() if (n.table, n.note) == (report.table, report.note))
     return f"{report.source}, {', '.join(rows)}"

@@ -27,7 +27,7 @@ ALONE = {
 def build(run: Run) -> Table:
     """Parameters, training pairs and time from the models' cards, tracking rate from the raw results' manifests."""
     rows = [entry for entry in entries(run) if entry.model or run.trackers[entry.name].command]
-    measured = [_measure(run, entry) for entry in rows]
+    measured = [measure(run, entry) for entry in rows]
     labels = distinct(rows)
     columns = [heading("Tracker", labels)]
     records: list[Record] = []
@@ -55,7 +55,8 @@ def build(run: Run) -> Table:
     return Table("cost", titled(run, "What the trackers cost"), grids, tuple(records), (), tuple(footer))
 
 
-def _measure(run: Run, entry: Entry) -> dict[str, Any]:
+def measure(run: Run, entry: Entry) -> dict[str, Any]:
+    """What is known of an entry's cost: keys of COLUMNS and ALONE, `machine`, `commits`, `others` (cores kept busy)."""
     cards = read_all(run.folder / "models" / f"{identity}.json" for identity in entry.ids) if entry.model else []
     tracks = read_all(run.folder / "tracks" / i / b / "manifest.json" for i in entry.ids for b in entry.benchmarks)
     tracks = [manifest for manifest in tracks if manifest.get("seconds") and manifest.get("fps")]

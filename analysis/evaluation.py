@@ -24,6 +24,7 @@ METRICS = {
     "vot2019": ("EAO", "accuracy", "robustness"),
 }
 REPLICATE_DIGITS = 6
+CURVE_DIGITS = 4  # of a tag's curves, which are looked at and never reckoned with
 # Of all else in the score file: sums differ in their last bits between machines, equal scores should give equal files.
 DIGITS = 12
 
@@ -65,6 +66,7 @@ def evaluate(
         "curves": {},
         "replicates": {},
         "attributes": {},
+        "attribute_curves": {},
         "missing": len(sequences) - len(scored),
         "repetitions": max(len(several) for several in runs),
         "bootstrap": bootstrap,
@@ -89,7 +91,9 @@ def evaluate(
     }
     score["replicates"] = {name: _numbers(each, REPLICATE_DIGITS) for name, each in replicates.items()}
     # vot-toolkit does not score the frames of a tag apart.
-    score["attributes"] = {} if chosen == "vot-toolkit" else _attributes(scored, counts, scores, by_tag)
+    tagged = {} if chosen == "vot-toolkit" else _tagged(scored, scores, by_tag)
+    score["attributes"] = {tag: _attribute(*each, counts) for tag, each in tagged.items()}
+    score["attribute_curves"] = {tag: _curves(*each) for tag, each in tagged.items()}
     if benchmark in vot.INTERVALS:
         score["eao_interval"] = list(eao_interval or vot.INTERVALS[benchmark])
     return score | {"provenance": provenance()}
@@ -120,23 +124,29 @@ def _measure(
     return lambda _: scores
 
 
-def _attributes(
-    sequences: list[Sequence], counts: Array, scores: Scores, by_tag: Callable[[str | None], Scores]
-) -> dict[str, dict[str, Any]]:
-    """Each tag's metrics: over the sequences that carry it, or over its frames where it changes within a sequence."""
-    table: dict[str, dict[str, Any]] = {}
+def _tagged(
+    sequences: list[Sequence], scores: Scores, by_tag: Callable[[str | None], Scores]
+) -> dict[str, tuple[Scores, Array]]:
+    """Tag -> scores and flags (S,) of the sequences that carry it; over its frames where it changes within one."""
+    found: dict[str, tuple[Scores, Array]] = {}
     for tag in sorted({tag for sequence in sequences for tag in sequence.attributes}):
         flags = [sequence.attributes.get(tag, np.zeros(1, dtype=bool)) for sequence in sequences]
         carrying = np.array([flag.any() for flag in flags], dtype=np.float64)
-        if not carrying.any():
-            continue
-        tagged = by_tag(tag) if any(len(flag) > 1 for flag in flags) else scores
-        values, replicates = _values(tagged, carrying[None]), _values(tagged, counts * carrying)
-        number = int(carrying.sum())
-        table[tag] = {
-            name: _estimate(values[name][0], replicates[name], number) | {"sequences": number} for name in values
-        }
-    return table
+        if carrying.any():
+            found[tag] = (by_tag(tag) if any(len(flag) > 1 for flag in flags) else scores, carrying)
+    return found
+
+
+def _attribute(scores: Scores, carrying: Array, counts: Array) -> dict[str, Any]:
+    """A tag's metrics over the sequences that carry it."""
+    values, replicates = _values(scores, carrying[None]), _values(scores, counts * carrying)
+    number = int(carrying.sum())
+    return {name: _estimate(values[name][0], replicates[name], number) | {"sequences": number} for name in values}
+
+
+def _curves(scores: Scores, carrying: Array) -> dict[str, list[float | None]]:
+    """A tag's curves at the abscissae of the whole benchmark's; without errors, which would outgrow all else."""
+    return {name: _numbers(c.values(carrying[None])[0], CURVE_DIGITS) for name, c in scores.curves.items()}
 
 
 def _values(scores: Scores, counts: Array) -> dict[str, Array]:

@@ -1,6 +1,6 @@
 """Curves over thresholds and lengths, the effect of the radius, and the course of training."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from textwrap import fill
@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import ablation, needs, reported
-from analysis.scores import BENCHMARK_LABELS, REASONS, Scores, arrow, cards, distinct, entries, plotted
+from analysis.scores import BENCHMARK_LABELS, REASONS, Scores, arrow, cards, distinct, entries, plotted, read_all
 from analysis.typesetting import number
 from analysis.vot import INTERVALS
 from siamrcr.config import Run
-from siamrcr.files import read_json
 
 # Coprime with the palette's eight colours: forty pairs before one returns, and neighbours differ in grey.
 STYLES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
@@ -44,12 +43,21 @@ class Curves:
 
 OVERLAP, ERROR, LENGTH = "Overlap threshold", "Location error threshold (px)", "Sequence length (frames)"
 SUCCESS = "Success rate"
+RELATIVE = "Location error threshold (share of the target's size)"
+PRECISION = ("precision", "precision", ERROR, "Precision")
+NORMALIZED = ("normalized_precision", "normalized_precision", RELATIVE, "Normalized precision")
 CURVES = {
     "figure-5": Curves("Success on GOT-10k", "success", "AO", OVERLAP, SUCCESS, "figure-5"),
     "otb2015-success": Curves("Success on OTB-2015", "success", "success", OVERLAP, SUCCESS),
-    "otb2015-precision": Curves("Precision on OTB-2015", "precision", "precision", ERROR, "Precision"),
+    "otb2015-precision": Curves("Precision on OTB-2015", *PRECISION),
     "lasot-success": Curves("Success on LaSOT", "success", "success", OVERLAP, SUCCESS, "table-4"),
+    "lasot-precision": Curves("Precision on LaSOT", *PRECISION, "table-4"),
+    "lasot-normalized-precision": Curves("Normalized precision on LaSOT", *NORMALIZED, "table-4"),
     "trackingnet-success": Curves("Success on TrackingNet", "success", "success", OVERLAP, SUCCESS, "table-3"),
+    "trackingnet-precision": Curves(
+        "Precision on TrackingNet", "precision", "precision", ERROR, "Precision", "table-3"
+    ),
+    "trackingnet-normalized-precision": Curves("Normalized precision on TrackingNet", *NORMALIZED, "table-3"),
     "vot2018-expected-overlap": Curves(
         "Expected overlap on VOT-2018", "expected_overlap", "EAO", LENGTH, "Expected overlap"
     ),
@@ -80,15 +88,13 @@ def _curves(spec: Curves, benchmarks: tuple[str, ...], run: Run) -> tuple[Figure
 
 
 def _panel(run: Run, axes: Axes, spec: Curves, benchmark: str, scores: Sequence[Scores], *, last: bool) -> None:
-    # One style a label in every figure, the reference model's first.
-    first = run.tracker_label(run.analysis.reference)
-    labels = list(dict.fromkeys([first, *(entry.label for entry in plotted(run))]))
+    labels = order(run)
     lines: list[tuple[float, Line2D]] = []
     for score in scores:
         curve, estimate = score.curve(spec.curve), score.estimate(spec.metric)
         if curve is None or estimate.value is None:
             continue
-        colour, style = _style(labels.index(score.entry.label))
+        colour, style = look(labels.index(score.entry.label))
         deviation = "" if estimate.stderr is None else f" ± {number(estimate.stderr)}"
         label = f"{number(estimate.value)}{deviation}  {score.entry.label}"
         (line,) = axes.plot(curve["x"], curve["y"], color=colour, linestyle=style, label=label)
@@ -102,8 +108,7 @@ def _panel(run: Run, axes: Axes, spec: Curves, benchmark: str, scores: Sequence[
         )
         lines.append((estimate.value, line))
     if not lines:
-        reasons = dict.fromkeys(score.missing() for score in scores if score.missing())
-        _say(axes, "; ".join(f"{reason}: {REASONS[reason]}" for reason in reasons) or "no tracker in the configuration")
+        say(axes, why_nothing(scores))
     if run.comparable and last:
         drawn = {score.entry.label.casefold() for score in scores if score.curve(spec.curve)}
         lines += _reported(spec, benchmark, drawn - {reported.OURS.casefold()})
@@ -126,7 +131,12 @@ def _reported(spec: Curves, benchmark: str, drawn: set[str]) -> list[tuple[float
     return lines
 
 
-def _style(index: int) -> tuple[str, Any]:
+def order(run: Run) -> list[str]:
+    """The labels that figures show, the reference model's first: a label looks the same in each of them."""
+    return list(dict.fromkeys([run.tracker_label(run.analysis.reference), *(entry.label for entry in plotted(run))]))
+
+
+def look(index: int) -> tuple[str, Any]:
     """Colour and line style of the entry at a place of an order."""
     return f"C{index % 8}", STYLES[index % len(STYLES)]
 
@@ -154,9 +164,15 @@ def _caption(run: Run, spec: Curves, drawn: Sequence[str], held: Mapping[str, Se
     return text
 
 
-def _say(axes: Axes, text: str) -> None:
+def say(axes: Axes, text: str) -> None:
     """Words in place of what is not there."""
     axes.text(0.5, 0.5, fill(text, 44), transform=axes.transAxes, ha="center", va="center", color="0.35")
+
+
+def why_nothing(scores: Iterable[Scores]) -> str:
+    """Why none of these scores can be drawn."""
+    reasons = dict.fromkeys(score.missing() for score in scores if score.missing())
+    return "; ".join(f"{reason}: {REASONS[reason]}" for reason in reasons) or "no tracker in the configuration"
 
 
 def radius(run: Run) -> tuple[Figure, str]:
@@ -188,7 +204,7 @@ def radius(run: Run) -> tuple[Figure, str]:
             label=f"reproduced, {BENCHMARK_LABELS[benchmark]}",
         )
     if not drawn:
-        _say(ours, "no score of a radius on GOT-10k yet")
+        say(ours, "no score of a radius on GOT-10k yet")
     numbers = [reported.find("table-2", row.reported, "AO") for row in rows]
     theirs.plot(
         [float(r) for r in ablation.RADII],
@@ -217,11 +233,8 @@ def training(run: Run) -> tuple[Figure, str]:
     handles: dict[str, Line2D] = {}
     models = [entry for entry in reversed(entries(run)) if entry.model]
     labels = dict(zip([entry.name for entry in models], distinct(models), strict=True))
-    for path in cards(run):
-        if not path.exists():
-            continue
-        card = read_json(path, "train the model again")
-        colour, style = _style(list(labels).index(card["model"]))
+    for card in read_all(cards(run)):
+        colour, style = look(list(labels).index(card["model"]))
         for branch, axes in panels.items():
             points = [(p["iteration"], p[branch]) for p in card["curve"] if p.get(branch)]
             if not points:
@@ -234,7 +247,7 @@ def training(run: Run) -> tuple[Figure, str]:
     for branch, axes in panels.items():
         axes.set_title(BRANCHES[branch])
         if not axes.lines:
-            _say(axes, "no training record yet")
+            say(axes, "no training record yet")
     for axes in list(panels.values())[2:]:
         axes.set_xlabel("Iteration")
     if handles:

@@ -42,3 +42,9 @@ def trackers(table: str) -> tuple[str, ...]:
 def find(table: str, tracker: str, metric: str) -> Number | None:
     """The number that a table prints for a tracker, or None where it prints none."""
     return next((n for n in read() if (n.table, n.tracker, n.metric) == (table, tracker, metric)), None)
+
+
+def contradicted(number: Number) -> tuple[Number, ...]:
+    """Numbers of the text that rest on one of a table and contradict it, or themselves: those with a note."""
+    about = [n for n in read() if n.table == "text" and n.note and number.metric in n.metric.split("_")]
+    return tuple(n for n in about if (n.benchmark, n.tracker) == (number.benchmark, number.tracker))

@@ -42,11 +42,13 @@ SEQUENCES = {split.benchmark: split.official for split in SPLITS if split.benchm
 
 NOT_RUN = "not run"
 NO_SCORE = "no score yet"
+ABSENT = "dataset absent"
 SERVER = "needs server"
 NOT_GIVEN = "not given"
 REASONS = {
     NOT_RUN: "the configuration does not run it on this benchmark",
     NO_SCORE: "the configuration runs it, its score file is not there yet",
+    ABSENT: "the configuration runs it, but the benchmark's files are not there: siamrcr download, or siamrcr mini",
     SERVER: "the ground truth is not public; the benchmark's server scores the submission that the run packs",
     NOT_GIVEN: "the score file does not hold this metric",
 }
@@ -82,6 +84,22 @@ class Estimate:
     seed_deviation: float | None = None  # between seeds; None for a single one
     seeds: int = 0
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A metric on the sequences or frames of a tag."""
+
+    value: float
+    stderr: float | None  # None of a single sequence
+    sequences: int
+
+    @classmethod
+    def of(cls, seeds: Sequence[dict[str, Any]]) -> "Tagged":
+        """The mean over seeds of what their score files say."""
+        errors = [each["stderr"] for each in seeds if each["stderr"] is not None]
+        value = float(np.mean([each["value"] for each in seeds]))
+        return cls(value, float(np.mean(errors)) if errors else None, seeds[0]["sequences"])
 
 
 def entries(run: Run, benchmark: str | None = None) -> list[Entry]:
@@ -144,8 +162,18 @@ def speeds(run: Run) -> list[Path]:
 
 
 def read_all(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Those JSON files that are there. Raises InputError for a damaged one."""
-    return [read_json(path, "remove it and run its step again") for path in paths if path.exists()]
+    """Those cards, manifests and scores that are there. Raises InputError for one damaged or in another's place."""
+    return [read_json(path, "remove it and run its step again", **_of(path)) for path in paths if path.exists()]
+
+
+def _of(path: Path) -> dict[str, Any]:
+    """What a file says of itself, by its place in the results."""
+    if path.name == "manifest.json":
+        return {"tracker": path.parts[-3], "benchmark": path.parts[-2]}
+    if path.parent.name == "models":
+        model, _, seed = path.stem.rpartition("-s")
+        return {"model": model, "seed": int(seed)}
+    return {"tracker": path.parts[-2], "benchmark": path.stem} if path.parts[-3] == "scores" else {}
 
 
 def commit_of(record: dict[str, Any]) -> str:
@@ -165,11 +193,14 @@ class Scores:
     entry: Entry
     benchmark: str
     files: tuple[dict[str, Any], ...]
+    absent: bool = False  # whether the benchmark's own files are missing
 
     @classmethod
     def of(cls, run: Run, chosen: Entry, benchmark: str) -> "Scores":
         """Read the score files that are there. Raises InputError for one that is not JSON."""
-        return cls(chosen, benchmark, tuple(read_all(score_files(run, [chosen], benchmark))))
+        files = tuple(read_all(score_files(run, [chosen], benchmark)))
+        # Scores that are there do not ask where they came from.
+        return cls(chosen, benchmark, files, absent=not files and not run.root(benchmark).exists())
 
     @cached_property
     def scored(self) -> list[dict[str, Any]]:
@@ -188,7 +219,7 @@ class Scores:
         if self.benchmark not in self.entry.benchmarks:
             return NOT_RUN
         if not self.files:
-            return NO_SCORE
+            return ABSENT if self.absent else NO_SCORE
         if not self.scored:
             return SERVER if any(file.get("status") == "server" for file in self.files) else NOT_GIVEN
         return NOT_GIVEN if metric and not self._holding(metric) else ""
@@ -218,6 +249,21 @@ class Scores:
             pooled = np.take_along_axis(replicates, drawn, axis=0).mean(0).tolist()
         score = {"value": estimate.value, "stderr": estimate.stderr}
         return {**self._holding(metric)[0], "metrics": {metric: score}, "replicates": {metric: pooled}}
+
+    def by_sequence(self, metric: str) -> dict[str, float]:
+        """The metric on each sequence that every seed defines it on, mean over seeds; none of a server's answer."""
+        each = [file["sequences"] for file in self._holding(metric)]
+        found = {name: [seed.get(name, {}).get(metric) for seed in each] for name in (each[0] if each else ())}
+        return {name: float(np.mean(values)) for name, values in found.items() if None not in values}
+
+    def attribute_table(self, metric: str) -> dict[str, "Tagged"]:
+        """Tag -> the metric on what carries it: value and standard error are means over seeds."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for file in self._holding(metric):
+            for tag, entry in file.get("attributes", {}).items():
+                if entry.get(metric, {}).get("value") is not None:
+                    found.setdefault(tag, []).append(entry[metric])
+        return {tag: Tagged.of(entries) for tag, entries in found.items()}
 
     def curve(self, name: str) -> dict[str, np.ndarray] | None:
         """x, y and standard error of a curve: mean over seeds, the error being the mean of the seeds' errors."""

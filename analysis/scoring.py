@@ -107,7 +107,7 @@ def _answered(score: dict[str, Any], values: dict[str, float]) -> dict[str, Any]
     """A score with a server's metrics; it tells no uncertainty, and what was computed here would not belong to it."""
     metrics = {name: {"value": value, "stderr": None} for name, value in values.items()}
     sequences = {name: {"frames": entry["frames"]} for name, entry in score["sequences"].items()}
-    nothing: dict[str, Any] = {"curves": {}, "replicates": {}, "attributes": {}}
+    nothing: dict[str, Any] = {"curves": {}, "replicates": {}, "attributes": {}, "attribute_curves": {}}
     return {"metrics": metrics, "sequences": sequences, "status": "answered", **nothing}
 
 

@@ -107,9 +107,13 @@ def paired(a: dict[str, Any], b: dict[str, Any], metric: str) -> Difference:
             f"run siamrcr evaluate on both with one configuration"
         )
     value = a["metrics"][metric]["value"] - b["metrics"][metric]["value"]
-    differences = replicates[0] - replicates[1]
-    low, high = np.nanpercentile(differences, INTERVAL)
-    return Difference(float(value), float(stderr(differences)), float(low), float(high))
+    return spread(value, replicates[0] - replicates[1])
+
+
+def spread(value: float, replicates: Array) -> Difference:
+    """A value with the standard error and 95 % percentile interval of its replicates (R,), undefined ones left out."""
+    low, high = np.nanpercentile(replicates, INTERVAL)
+    return Difference(float(value), float(stderr(replicates)), float(low), float(high))
 
 
 def _name(score: dict[str, Any]) -> str:

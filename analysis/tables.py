@@ -1,12 +1,12 @@
-"""The paper's tables and a few of our own, as Markdown, CSV and LaTeX."""
+"""The paper's tables and a few of our own, as Markdown, CSV, LaTeX and JSON."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis import ablation, comparison, cost, needs
+from analysis import ablation, comparison, cost, evidence, needs
 from analysis.comparison import Record, Row, estimate_cells, footer, heading, load, record_of
 from analysis.scores import BENCHMARK_LABELS, NOT_RUN, Estimate, arrow, distinct, entries, metrics
-from analysis.typesetting import Column, Grid, Table, comma_separated, latex, markdown
+from analysis.typesetting import Column, Grid, Table, comma_separated, json_text, latex, markdown
 from siamrcr.config import BENCHMARKS, Run
 from siamrcr.files import write_text
 
@@ -18,7 +18,7 @@ TITLES = {
     "otb2015": "OTB-2015",
     "vot2018": "VOT-2018",
 }
-WRITERS: dict[str, Callable[[Table], str]] = {"md": markdown, "csv": comma_separated, "tex": latex}
+WRITERS: dict[str, Callable[[Table], str]] = {"md": markdown, "csv": comma_separated, "tex": latex, "json": json_text}
 NAMES = needs.TABLES
 
 
@@ -27,13 +27,13 @@ def build(run: Run, name: str) -> Table:
     needs.known(name, NAMES, "table")
     if name in TITLES:
         return comparison.build(run, name, TITLES[name], needs.COMPARISONS[name])
-    if name == "summary":
-        return _summary(run)
-    return cost.build(run) if name == "cost" else ablation.build(run, name)
+    if name in needs.ABLATIONS:
+        return ablation.build(run, name)
+    return {"cost": cost.build, "claims": evidence.build, "summary": _summary}[name](run)
 
 
 def write(run: Run, name: str) -> list[Path]:
-    """Write results/{run}/tables/{name}.{md,csv,tex} and give their paths."""
+    """Write results/{run}/tables/{name}.{md,csv,tex,json} and give their paths."""
     table = build(run, name)
     paths = []
     for suffix, text in WRITERS.items():

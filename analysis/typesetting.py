@@ -1,7 +1,8 @@
-"""A table as data, and its Markdown, CSV and LaTeX."""
+"""A table as data, and its Markdown, CSV, LaTeX and JSON."""
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -143,12 +144,20 @@ def markdown(table: Table) -> str:
 
 
 def comma_separated(table: Table) -> str:
-    """One line a score, unrounded, with a fixed set of columns."""
+    """One line a score, unrounded: a fixed set of columns, then what a table has of its own."""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, FIELDS, restval="", lineterminator="\n")
+    fields = dict.fromkeys((*FIELDS, *(key for record in table.records for key in record)))
+    writer = csv.DictWriter(stream, fields, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({"table": table.name, **record} for record in table.records)
     return stream.getvalue()
+
+
+def json_text(table: Table) -> str:
+    """The records and what is said beneath them; the footer, which tells dates and machines, as their provenance."""
+    whole = {"name": table.name, "title": table.title, "remarks": table.remarks, "records": table.records}
+    said = {"notes": table.notes, "reasons": table.reasons, "provenance": table.footer}
+    return json.dumps(whole | said, indent=1, ensure_ascii=False) + "\n"
 
 
 def latex(table: Table) -> str:

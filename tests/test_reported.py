@@ -106,3 +106,23 @@ def test_tables_equal_an_independent_transcription(real_data: Path) -> None:
         table = row["table"].lower().replace(" ", "-")
         theirs[table, tracker, names.get(row["metric"], row["metric"])] = float(row["value"])
     assert {(n.table, n.tracker, n.metric): n.value for n in reported.read() if n.table in TABLES} == theirs
+
+
+def test_every_number_equals_a_second_transcription() -> None:
+    """Of the tables and the text, in their order, made apart from ours; `row@benchmark` where the row is not enough."""
+    with Path(__file__).with_name("data").joinpath("transcription.csv").open(newline="") as stream:
+        theirs = [(row["table"], row["row"], row["metric"], row["value"]) for row in csv.DictReader(stream)]
+    keys = [key[:3] for key in theirs]
+    assert len(set(keys)) == len(keys)
+    with reported.FILE.open(newline="") as stream:
+        printed = [row for row in csv.DictReader(stream) if row["value"]]
+    ours = {}
+    for row in printed:
+        apart = row["table"] == "text" and (row["metric"] in SCORES or not row["tracker"])
+        name = f"{row['tracker']}@{row['benchmark']}" if apart and row["benchmark"] else row["tracker"]
+        ours[row["table"], name, row["metric"]] = row["value"]
+    assert len(ours) == len(printed)
+    second = {(table, row, metric): number for table, row, metric, number in theirs}
+    # Digit by digit in the tables, which are printed to three places; the text's per cents are fractions here.
+    assert {k: v for k, v in ours.items() if k[0] in TABLES} == {k: v for k, v in second.items() if k[0] in TABLES}
+    assert {k: float(v) for k, v in ours.items()} == {k: float(v) for k, v in second.items()}

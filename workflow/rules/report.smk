@@ -14,6 +14,7 @@ rule table:
         ),
         FOLDER / "tables" / "{name}.md",
         FOLDER / "tables" / "{name}.tex",
+        FOLDER / "tables" / "{name}.json",
     log:
         FOLDER / "logs" / "table-{name}.log",
     params:
@@ -43,6 +44,7 @@ rule figure:
     params:
         configuration=CONFIGURATION,
         settings=SHOWN,
+        captions=CAPTIONS,
     message:
         "draw {wildcards.name}"
     shell:
@@ -64,7 +66,7 @@ rule report:
         rules.tables.input,
         rules.figures.input,
         [FOLDER / "models" / f"{t}.json" for t, (m, _) in TRAINED.items() if RUN.trains(m)],
-        code=ANALYSIS_CODE,
+        code=[*ANALYSIS_CODE, *REPORT_CODE, "siamrcr/strips.py"],
     output:
         FOLDER / "report" / "index.html",
     log:
