@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from official import BOXES, POLYGON, lines
 from test_formats import RUN, TRAJECTORY, cells, matlab
 
+from faults.fuzz import CASES, fuzz
+from faults.parsers import PARSERS, case
 from siamrcr import datasets, formats, layouts, parsing, results
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
@@ -163,3 +166,40 @@ def test_deep_json(tmp_path: Path, depth: int) -> None:
     path.write_text("[" * depth + "]" * depth)
     with pytest.raises(InputError, match=r"deep\.json"):
         datasets.load("otb2015", None, path)
+
+
+# Fuzzing guided by coverage: `make fuzz` tries many more inputs
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_every_parser_reads_what_fuzzing_begins_from(tmp_path: Path, name: str) -> None:
+    parser = PARSERS[name]
+    parser.prepare(tmp_path)
+    for seed in parser.seeds:
+        (tmp_path / parser.file).write_bytes(seed)
+        parser.read(tmp_path, seed)
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*--*")), ids=lambda path: path.name)
+def test_inputs_that_once_broke_a_parser(tmp_path: Path, path: Path) -> None:
+    parser, data = case(path)
+    parser.prepare(tmp_path)
+    parser.survives(tmp_path, data)
+
+
+def test_what_is_neither_a_value_nor_a_line_is_a_failure(tmp_path: Path) -> None:
+    parser = PARSERS["configurations"]
+    for error in (ValueError("run.yaml"), InputError("another file: wrong"), InputError("run.yaml: two\nlines")):
+
+        def fails(*_: object, error: Exception = error) -> None:
+            raise error
+
+        with pytest.raises(ValueError, match=r"run\.yaml"):
+            replace(parser, read=fails).survives(tmp_path, b"")
+
+
+def test_fuzzing_guided_by_coverage(tmp_path: Path) -> None:
+    pytest.importorskip("atheris", reason="atheris has wheels for Linux alone")
+    found = fuzz("a server's answer", runs=200, seed=1, cases=tmp_path)
+    assert (found.inputs, found.case) == (200, "")
+    assert found.covered > 30, "the parser's own code is looked into"
