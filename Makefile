@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce paper-plan test test-slow parity bench lint format lock schema clean
+.PHONY: help setup reproduce paper-plan test test-slow parity bench faults fuzz lint format lock schema clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ parity: $(READY) ## run the official toolkits on generated benchmarks and compar
 
 bench: $(READY) ## time whole commands beside the official toolkits, into results/bench/
 	@$(BIN)/python -m bench
+
+faults: $(READY) ## disturb finished runs: kills, full disks, damaged files; into results/faults/
+	@$(BIN)/python -m faults
+
+fuzz: $(READY) ## try broken files on every parser of foreign ones; into results/faults/
+	@$(BIN)/python -m faults.fuzz
 
 lint: $(READY) ## linter, formatters, type checker, spelling, Snakemake's linter
 	$(BIN)/ruff check .

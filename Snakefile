@@ -11,8 +11,8 @@ from siamrcr.errors import InputError
 min_version("9.25")
 
 
-# Built from the lock by: docker build --tag siamrcr:0.1.0 .
-container: "docker-daemon://siamrcr:0.1.0"
+# Used with --sdm apptainer alone. Built from the lock by: docker build --tag siamrcr:0.1.0 .  Or a file of Apptainer's own.
+container: os.environ.get("SIAMRCR_CONTAINER", "docker-daemon://siamrcr:0.1.0")
 
 
 # ---- configuration: --configfile is merged over whatever was loaded before, so mini must not lie beneath another run

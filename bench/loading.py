@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from siamrcr.training.loader import Examples
 from siamrcr.training.pairs import Pool, generator, sample
 
 FRAME = (1280, 720)
-QUALITY = 78  # of the JPEGs: about 130 kB a frame
+QUALITY = 76  # of the JPEGs: about 130 kB a frame
 FRAMES, TARGETS = 12, 8
+BLOCK = 20  # pairs that one loader gives before the next loader's turn
 # Square root of the targets' areas, log-uniform: a twentieth to half of the frame's height.
 SIDES = (36.0, 360.0)
 
@@ -48,23 +50,30 @@ def write(folder: Path) -> None:
     np.save(folder / "boxes.npy", np.stack(boxes))
 
 
-def read(folder: Path) -> Pool:
-    """The frames that `write` wrote, as a training set."""
+def read(folder: Path, name: str, targets: list[int]) -> Pool:
+    """Some of the targets that `write` wrote, as a training set."""
+    boxes = np.load(folder / "boxes.npy")
     videos = [
-        Sequence(str(n), FrameFiles(folder / str(n), 1, FRAMES, 4, ".jpg"), boxes, np.ones(FRAMES, dtype=bool))
-        for n, boxes in enumerate(np.load(folder / "boxes.npy"))
+        Sequence(str(n), FrameFiles(folder / str(n), 1, FRAMES, 4, ".jpg"), boxes[n], np.ones(FRAMES, dtype=bool))
+        for n in targets
     ]
-    return Pool("bench", 1.0, index.opened(folder / "index", "bench", folder, Training(), lambda: videos))
+    return Pool(name, 1.0, index.opened(folder / name, name, folder, Training(), lambda: videos))
 
 
-def ours(pool: Pool, pairs: int, reduced: bool) -> dict[str, float]:
-    """Seconds of our loader for a number of pairs, and of its stages: draw, decode, crop, augment."""
-    settings = Model(training=Training(pairs_per_epoch=max(pairs, 128), reduced_decoding=reduced))
+def reductions(folder: Path) -> list[int]:
+    """For each target, the size at which frames are decoded for its exemplar, as a divisor."""
+    sides = [float(context_side(box[0, 2:], 0.5)) for box in np.load(folder / "boxes.npy")]
+    return [augment.reduction(Path("a.jpg"), crop_matrix((0, 0), side, 127)) for side in sides]
+
+
+def ours(pool: Pool, numbers: range, reduced: bool) -> dict[str, float]:
+    """Seconds of our loader for some pairs, and of its stages: draw, decode, crop, augment."""
+    settings = Model(training=Training(pairs_per_epoch=max(numbers.stop, 128), reduced_decoding=reduced))
     examples = Examples((pool,), settings, seed=0)
-    whole = _timed(lambda: [examples[number] for number in range(pairs)])
+    whole = _timed(lambda: [examples[number] for number in numbers])
     stages = dict.fromkeys(("draw", "decode", "crop", "augment"), 0.0)
     network, chosen = settings.network, settings.training
-    for number in range(pairs):
+    for number in numbers:
         marks = [time.perf_counter()]
         rng = generator(0, 0, number)
         pair = sample((pool,), chosen, rng)
@@ -88,10 +97,10 @@ def ours(pool: Pool, pairs: int, reduced: bool) -> dict[str, float]:
     return {"whole": whole, **stages}
 
 
-def naive(pool: Pool, pairs: int) -> dict[str, float]:
+def naive(pool: Pool, numbers: range) -> dict[str, float]:
     """Seconds of what anybody would write: read both frames, warp to 127 and 255 pixels, augment nothing."""
     settings = Training()
-    drawn = [sample((pool,), settings, generator(0, 0, number)) for number in range(pairs)]
+    drawn = [sample((pool,), settings, generator(0, 0, number)) for number in numbers]
 
     def run() -> None:
         for pair in drawn:
@@ -113,22 +122,24 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Time each loader over the same pairs, after a few that are not timed."""
+    """Time each loader over the same pairs, a block of each in turn: what else the machine does befalls all alike."""
     folder, pairs = Path(sys.argv[1]), int(sys.argv[2])
     cv2.setNumThreads(1)
-    pool = read(folder)
-    kinds: dict[str, Callable[[int], dict[str, float]]] = {
-        "naive": lambda count: naive(pool, count),
-        "full decoding": lambda count: ours(pool, count, reduced=False),
-        "reduced decoding": lambda count: ours(pool, count, reduced=True),
+    shares = reductions(folder)
+    pool = read(folder, "all", list(range(len(shares))))
+    large = read(folder, "large", [target for target, share in enumerate(shares) if share > 1])
+    kinds: dict[str, Callable[[range], dict[str, float]]] = {
+        "naive": lambda numbers: naive(pool, numbers),
+        "full decoding": lambda numbers: ours(pool, numbers, reduced=False),
+        "reduced decoding": lambda numbers: ours(pool, numbers, reduced=True),
+        "reduced, large targets alone": lambda numbers: ours(large, numbers, reduced=True),
     }
-    shares = [
-        augment.reduction(Path("a.jpg"), crop_matrix((0, 0), float(context_side(box[0, 2:], 0.5)), 127))
-        for box in np.load(folder / "boxes.npy")
-    ]
     for work in kinds.values():
-        work(min(pairs, 10))
-    found = {name: work(pairs) for name, work in kinds.items()}
+        work(range(min(pairs, 10)))
+    found: dict[str, Counter[str]] = {name: Counter() for name in kinds}
+    for start in range(0, pairs, BLOCK):
+        for name, work in kinds.items():
+            found[name].update(work(range(start, min(start + BLOCK, pairs))))
     print(json.dumps({"pairs": pairs, "reductions": shares, "seconds": found}))
 
 

@@ -8,22 +8,26 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
+from bench import ways
 from siamrcr import config, datasets, lanes
+from siamrcr.baselines import GPU_LANES
 from siamrcr.config import Mini, Tracking
 from siamrcr.datasets.mini import generate
 from siamrcr.datasets.sequence import Sequence
+from siamrcr.geometry import Array
 from siamrcr.lanes import Job
 from siamrcr.model import SiamRCR
 from siamrcr.protocols import Answer, Init, one_pass, reset_based
-from siamrcr.runtime import Runtime, prepared
+from siamrcr.runtime import Runtime
 from siamrcr.tracker import SiamTracker, Targets
 
 CONFIGURATIONS = Path(__file__).resolve().parents[1] / "workflow" / "config"
@@ -32,7 +36,9 @@ NETWORKS = {"small": "mini.yaml", "ResNet-50": "paper.yaml"}
 REAL = {"otb": "otb2015", "vot": "vot2018", "lasot": "lasot", "got10k": "got10k-val", "trackingnet": "trackingnet"}
 THREADS = 2
 WARM_UP = 3
-CPU = torch.device("cpu")
+EAGER = f"one by one, {ways.EAGER}"
+# Of the sequences on a GPU: more than lanes, so that most steps have all of them in use.
+TIMES = 4
 
 
 class Silent:
@@ -40,6 +46,31 @@ class Silent:
 
     def advance(self, amount: int = 1) -> None:
         """Nothing."""
+
+
+SILENT = Silent()
+
+
+class Waiting(Targets):
+    """Targets that keep the seconds between their steps: what protocols and counting take, and waiting for frames."""
+
+    def __init__(self, runtime: Runtime, settings: Tracking, lanes: int) -> None:
+        super().__init__(runtime, settings, lanes)
+        self.begin = self.last = time.perf_counter()
+        self.waited = 0.0
+
+    def init(self, lane: int, frame: Any, box: ArrayLike) -> None:
+        """As `Targets` do."""
+        self.waited += time.perf_counter() - self.last
+        super().init(lane, frame, box)
+        self.last = time.perf_counter()
+
+    def update(self, frames: Mapping[int, Any]) -> tuple[Array, Array]:
+        """As `Targets` do."""
+        self.waited += time.perf_counter() - self.last
+        found = super().update(frames)
+        self.last = time.perf_counter()
+        return found
 
 
 def network(name: str) -> SiamRCR:
@@ -63,39 +94,44 @@ def jobs(frames: int, folder: Path) -> list[Job]:
     return sorted(work, key=lambda job: -len(job.sequence))
 
 
-def throughput(name: str, frames: int, runs: int, folder: Path) -> dict[str, Any]:
-    """Frames a second, and milliseconds of the processor a frame, of each way to track the sequences."""
+def throughput(name: str, frames: int, runs: int, device: str, folder: Path) -> dict[str, Any]:
+    """Of each way to track the sequences: frames a second, milliseconds of the processor a frame, and waiting.
+
+    Waiting is the share of the lanes' time in which they have no frame to work on.
+    """
     work, model = jobs(frames, folder), network(name)
-    ready = prepared(model, CPU)
-    ways: dict[str, Callable[[], None]] = {
-        "one by one, eager": lambda: _one_by_one(work, model),
-        "one by one, prepared": lambda: _one_by_one(work, ready),
-        f"{THREADS} lanes, prepared": lambda: _lanes(work, ready),
-    }
-    onnx = _onnx(model, folder) if find_spec("onnxruntime") else None
-    if onnx is not None:
-        ways[f"{THREADS} lanes, ONNX Runtime"] = lambda: _lanes(work, onnx)
-    few = [dataclasses.replace(job, sequence=_cut(job.sequence, WARM_UP)) for job in work[:THREADS]]
-    _one_by_one(few, model)
-    _lanes(few, ready)
-    seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+    if device == "cuda":
+        work = [dataclasses.replace(job, repetition=number) for number in range(1, TIMES + 1) for job in work]
+    together = THREADS if device == "cpu" else GPU_LANES
+    few = [dataclasses.replace(job, sequence=_cut(job.sequence, WARM_UP)) for job in work[:together]]
+    courses: dict[str, Callable[[list[Job]], float]] = {}
+    for way in ways.names(device):
+        torch.set_num_threads(1)
+        runtime = ways.opened(model, way, device, folder)
+        if way in (ways.EAGER, ways.PREPARED):
+            courses[f"one by one, {way}"] = partial(_one_by_one, runtime=runtime)
+        if way != ways.EAGER:
+            courses[f"{together} lanes, {way}"] = partial(_threads if device == "cpu" else _batch, runtime=runtime)
+    for go in courses.values():
+        go(few)
+    seconds: dict[str, list[tuple[float, float, float]]] = {label: [] for label in courses}
     for _ in range(runs):
-        for way, go in ways.items():
+        for label, go in courses.items():
             before, begin = time.process_time(), time.perf_counter()
-            go()
-            seconds[way].append((time.perf_counter() - begin, time.process_time() - before))
+            waiting = go(work)
+            seconds[label].append((time.perf_counter() - begin, time.process_time() - before, waiting))
     count = sum(len(job.sequence) for job in work)
     rows = {}
-    for way, several in seconds.items():
-        wall, processor = (statistics.median(each[kind] for each in several) for kind in (0, 1))
-        rows[way] = {"frames_per_second": count / wall, "processor_ms": 1000 * processor / count}
+    for label, several in seconds.items():
+        wall, processor, waiting = (statistics.median(each[kind] for each in several) for kind in range(3))
+        rows[label] = {"frames_per_second": count / wall, "processor_ms": 1000 * processor / count, "waiting": waiting}
     real = bool(os.environ.get("SIAMRCR_REAL_DATA"))
     return {"rows": rows, "sequences": len(work), "frames": count, "data": "real" if real else "generated"}
 
 
-def memory(frames: int, folder: Path) -> dict[str, float]:
+def memory(frames: int, device: str, folder: Path) -> dict[str, float]:
     """Mebibytes that a thousand more frames of one long sequence cost, by a straight line through all but the first."""
-    model = prepared(network("small"), CPU)
+    runtime = ways.opened(network("small"), ways.PREPARED, device, folder)
     (job, *_) = jobs(40, folder)
     held: list[tuple[int, float]] = []
 
@@ -107,32 +143,25 @@ def memory(frames: int, folder: Path) -> dict[str, float]:
             if self.count % max(1, frames // 40) == 0:
                 held.append((self.count, _resident()))
 
-    for _ in lanes.threads(
-        [dataclasses.replace(job, sequence=_repeated(job.sequence, frames))], *_makers(model, 1, Watching())
-    ):
-        pass
+    _threads([dataclasses.replace(job, sequence=_repeated(job.sequence, frames))], runtime, 1, Watching())
     counts, sizes = np.array(held[len(held) // 4 :]).T
     slope = float(np.polyfit(counts, sizes, 1)[0])
     return {"frames": frames, "mebibytes": float(sizes[-1]), "mebibytes_per_1000_frames": 1000 * slope}
 
 
-def many(kind: str, count: int, folder: Path) -> dict[str, float]:
+def many(kind: str, count: int, device: str, folder: Path) -> dict[str, float]:
     """The most mebibytes that so many lanes of the small network take, by threads or in a batch."""
-    model = prepared(network("small"), CPU)
+    runtime = ways.opened(network("small"), ways.PREPARED, device, folder)
     (job, *_) = jobs(40, folder)
     before = _resident()
     work = [Job(_repeated(job.sequence, 6), number, job.protocol) for number in range(1, count + 1)]
-    if kind == "batch":
-        outcomes = lanes.lockstep(work, Targets(model, Tracking(), count), Silent())
-    else:
-        outcomes = lanes.threads(work, *_makers(model, count, Silent()))
-    for _ in outcomes:
-        pass
+    (_batch if kind == "batch" else _threads)(work, runtime, count)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"lanes": count, "mebibytes": most, "before": before}
+    found = {"lanes": count, "mebibytes": most, "before": before}
+    return found | ({"on_device": torch.cuda.max_memory_allocated() / 2**20} if device == "cuda" else {})
 
 
-def _one_by_one(work: list[Job], runtime: Runtime) -> None:
+def _one_by_one(work: list[Job], runtime: Runtime) -> float:
     """As the field's toolkits do: a sequence after the other, a frame after the other, all threads for the network."""
     torch.set_num_threads(THREADS)
     tracker = SiamTracker(runtime, Tracking())
@@ -152,26 +181,30 @@ def _one_by_one(work: list[Job], runtime: Runtime) -> None:
                 request = protocol.send(Answer(box, 0.0, tracker.confidence))
             except StopIteration:
                 break
+    return float("nan")
 
 
-def _lanes(work: list[Job], runtime: Runtime) -> None:
-    for _ in lanes.threads(work, *_makers(runtime, THREADS, Silent())):
+def _threads(work: list[Job], runtime: Runtime, count: int = THREADS, bar: lanes.Counter = SILENT) -> float:
+    """Track in a thread a lane; the share of the lanes' time between two steps."""
+    followed: list[Waiting] = []
+
+    def make(*_: object) -> SiamTracker:
+        tracker = SiamTracker(runtime, Tracking())
+        tracker.targets = Waiting(runtime, Tracking(), 1)
+        followed.append(tracker.targets)
+        return tracker
+
+    for _ in lanes.threads(work, make, count, bar, lambda: torch.set_num_threads(1), lambda: None):
         pass
+    return sum(each.waited for each in followed) / sum(each.last - each.begin for each in followed)
 
 
-def _makers(runtime: Runtime, count: int, bar: lanes.Counter) -> tuple[Any, ...]:
-    def nothing() -> None:
+def _batch(work: list[Job], runtime: Runtime, count: int = GPU_LANES) -> float:
+    """Track in the lanes of a batch; the share of the time between two steps."""
+    targets = Waiting(runtime, Tracking(), count)
+    for _ in lanes.lockstep(work, targets, SILENT):
         pass
-
-    return lambda *_: SiamTracker(runtime, Tracking()), count, bar, lambda: torch.set_num_threads(1), nothing
-
-
-def _onnx(model: SiamRCR, folder: Path) -> Runtime:
-    from siamrcr.export import OnnxNetwork, write_graphs
-
-    write_graphs(model, folder)
-    torch.set_num_threads(1)
-    return OnnxNetwork(folder, model.network)
+    return targets.waited / (targets.last - targets.begin)
 
 
 def _resident() -> float:
@@ -206,9 +239,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if part == "throughput":
-            found: Any = throughput(rest[0], int(rest[1]), int(rest[2]), folder)
+            found: Any = throughput(rest[0], int(rest[1]), int(rest[2]), rest[3], folder)
+        elif part == "memory":
+            found = memory(int(rest[0]), rest[1], folder)
         else:
-            found = memory(int(rest[0]), folder) if part == "memory" else many(rest[0], int(rest[1]), folder)
+            found = many(rest[0], int(rest[1]), rest[2], folder)
     print(json.dumps(found))
 
 

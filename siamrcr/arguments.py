@@ -3,10 +3,15 @@
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from siamrcr import __version__
+from siamrcr.errors import InputError
 
+if TYPE_CHECKING:
+    from siamrcr.config import Run
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 DEFAULT_CONFIGURATION = Path("workflow/config/mini.yaml")
 Verb = Callable[[argparse.Namespace], int | None]
 
@@ -14,7 +19,7 @@ Verb = Callable[[argparse.Namespace], int | None]
 def parser(verbs: Mapping[str, Verb], description: str) -> argparse.ArgumentParser:
     """The whole command line, given what each verb does; its help is the verb's docstring."""
     from siamrcr.config import BENCHMARKS, SERVED
-    from siamrcr.tuning import SPLITS
+    from siamrcr.tuned import SPLITS
 
     whole = argparse.ArgumentParser(prog="siamrcr", description=description)
     whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -42,6 +47,8 @@ def parser(verbs: Mapping[str, Verb], description: str) -> argparse.ArgumentPars
         parser.add_argument(
             "--root", type=Path, metavar="DIR", help="the benchmark's folder; the configuration's where absent"
         )
+
+    add("doctor")
 
     datasets = ("got10k", "trackingnet", "lasot", "otb2015", "vot2018", "vot2019")
     parser = add("mini")
@@ -88,6 +95,9 @@ def parser(verbs: Mapping[str, Verb], description: str) -> argparse.ArgumentPars
     parser.add_argument("benchmark", choices=BENCHMARKS, metavar="BENCHMARK", help=", ".join(BENCHMARKS))
     rooted(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="where raw results go; results/RUN/tracks where absent")
+    parser.add_argument(
+        "--shard", type=_shard, metavar="I/N", help="part I of N alone; without it, afterwards, the manifest is written"
+    )
 
     parser = add("maps")
     parser.add_argument("model", help="a name under models: in the configuration")
@@ -125,11 +135,26 @@ def parser(verbs: Mapping[str, Verb], description: str) -> argparse.ArgumentPars
     )
     scored("compare_rules")
 
+    parser = add("compare")
+    name = "a model, with all its seeds or as MODEL-sSEED, or a tracker of the configuration"
+    parser.add_argument("a", help=name)
+    parser.add_argument("b", help=name)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to this file")
+    parser.add_argument(
+        "--figure", type=Path, metavar="FILE", help="draw every sequence's difference: .svg, .pdf or .png"
+    )
+
     parser = add("table")
     parser.add_argument("name", nargs="*", help="all where absent")
     parser = add("figure")
     parser.add_argument("name", nargs="*", help="all where absent")
-    add("report")
+    parser = add("report")
+    parser.add_argument(
+        "--sequences", type=_count, default=40, metavar="N", help="of each benchmark that its player shows, beside it"
+    )
+    parser.add_argument(
+        "--strips", type=_count, default=12, metavar="N", help="of those, how many the report itself has frames of"
+    )
 
     parser = add("digest")
     parser.add_argument("path", nargs="+", type=Path, help="a file or folder under results/")
@@ -192,3 +217,34 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}: give a whole number of 1 or more")
     return int(text)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text}: write I/N, as in 2/3 for the second of three parts")
+    return int(number), int(count)
+
+
+def chosen_run(options: argparse.Namespace) -> "Run":
+    """The configuration that --configfile and --set name. Raises InputError for one that cannot be read."""
+    import yaml
+
+    from siamrcr import config
+
+    path: Path = options.configfile
+    if path == DEFAULT_CONFIGURATION and not path.exists():
+        path = REPOSITORY / path
+    overrides: dict[str, Any] = {}
+    for item in options.set or ():
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise InputError(f"--set {item}: write KEY=VALUE, as in --set training.epochs=2")
+        try:
+            entry: Any = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise InputError(f"--set {item}: the value is not YAML ({' '.join(str(error).split())})") from None
+        for part in reversed(key.split(".")):
+            entry = {part: entry}
+        overrides = config.merge(overrides, entry)
+    return config.load(path, overrides)

@@ -16,7 +16,7 @@ from siamrcr.config import Run, Tracking
 from siamrcr.config import Tracker as Entry
 from siamrcr.crops import Image
 from siamrcr.errors import InputError
-from siamrcr.files import sha256
+from siamrcr.files import read_json, sha256
 from siamrcr.geometry import Array
 from siamrcr.isolation import Isolated, Limits
 from siamrcr.lanes import Batched
@@ -62,9 +62,9 @@ class Source:
     close: Callable[[], None] = _nothing
 
 
-def create(run: Run, tracker: str) -> Factory:
-    """`source(run, tracker).make`: gives a tracker for a sequence's name and a repetition."""
-    return source(run, tracker).make
+def short(tracker: str) -> str:
+    """What results of a tracker are called: its name, or that of the file or folder that its name leads to."""
+    return Path(tracker).stem if tracker.endswith(".safetensors") else Path(tracker).name
 
 
 def source(run: Run, tracker: str) -> Source:
@@ -95,7 +95,10 @@ def source(run: Run, tracker: str) -> Source:
 
 
 def weights(run: Run, tracker: str) -> Path:
-    """The weights file of `MODEL-sSEED`: the model's own `checkpoint`, else what training wrote. Raises InputError."""
+    """The weights file of `MODEL-sSEED`: the model's own `checkpoint`, else what training wrote.
+
+    Raises InputError where it is not there, or is not what the card beside it says that training wrote.
+    """
     model, seed = run.trained()[tracker]
     checkpoint = run.models[model].checkpoint
     path = run.weights(tracker)
@@ -106,6 +109,12 @@ def weights(run: Run, tracker: str) -> Path:
             else f"run `siamrcr train {run.models[model].weights_of or model} --seed {seed}`"
         )
         raise InputError(f"{path}: no such weights file: {remedy}")
+    card = path.with_suffix(".json")
+    if not checkpoint and card.is_file():
+        again = "remove it and train again"
+        about = read_json(card, again, model=run.models[model].weights_of or model, seed=seed)
+        if about.get("weights_sha256") != sha256(path):
+            raise InputError(f"{path}: is not what was trained (damaged or exchanged; {card.name} tells): {again}")
     return path
 
 
@@ -157,7 +166,7 @@ def network(run: Run, tracker: str) -> "tuple[Runtime, Tracking, dict[str, Any]]
     import torch  # deferred: the other trackers do without
 
     from siamrcr import device
-    from siamrcr.runtime import prepared
+    from siamrcr.runtime import opened
 
     if run.runtime == "onnx" or is_exported(tracker):
         from siamrcr import export
@@ -168,7 +177,7 @@ def network(run: Run, tracker: str) -> "tuple[Runtime, Tracking, dict[str, Any]]
         return export.opened(folder)
     model, tracking, record = trained(run, tracker)
     torch.backends.cudnn.deterministic = True
-    return prepared(model, device.select(run.device)), tracking, record
+    return opened(model, device.select(run.device), tracking), tracking, record
 
 
 def is_network(run: Run, tracker: str) -> bool:

@@ -4,17 +4,19 @@ import lzma
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from siamrcr import integrity
 from siamrcr.errors import InputError
+from siamrcr.files import checksum
 
 # Bytes, unpacked: the largest benchmark's raw results are a hundredth of it.
 MEMBER, TOTAL = 1 << 28, 1 << 31
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tar.gz", ".tgz")
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError, MemoryError)
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError, MemoryError)
 _ENCRYPTED = 1
 
 
@@ -29,21 +31,28 @@ class Source(Protocol):
 
 
 class Folder:
-    """A folder as a source."""
+    """A folder as a source; `written` are the checksums that the writer of its files recorded, as far as it did."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, written: Mapping[str, str] | None = None) -> None:
+        self.path, self.written = path, written or {}
 
     def names(self) -> list[str]:
         """Paths of all files, relative, with forward slashes, sorted."""
         return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
 
     def read(self, name: str) -> bytes:
-        """Content of one file. Raises InputError naming it."""
+        """Content of one file. Raises InputError naming it, also where it is not what was written."""
         try:
-            return (self.path / name).read_bytes()
+            data = (self.path / name).read_bytes()
         except OSError as error:
             raise InputError(f"{self.path / name}: cannot be read ({error.strerror}): check its permissions") from None
+        integrity.check(self.path / name, data)
+        if name in self.written and checksum(data) != self.written[name]:
+            raise InputError(
+                f"{self.path / name}: is not what was tracked (damaged, exchanged or edited): remove "
+                f"{self.path / 'manifest.json'} and track again, which keeps what is whole"
+            )
+        return data
 
 
 class Archive:
@@ -81,22 +90,30 @@ class Archive:
             raise InputError(f"{self.path}/{name}: unpacks to more than text files of boxes hold: unpack it by hand")
         try:
             return self.archive.read(member)
-        except _BROKEN as error:
+        except BROKEN as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f"{self.path}/{name}: cannot be unpacked ({reason}): download it again") from None
 
 
 @contextmanager
-def source(path: Path, what: str = "raw results", remedy: str = "check the path") -> Iterator[Source]:
-    """A folder or zip file to read from. Raises InputError where it is neither, which `what` and `remedy` complete."""
+def source(
+    path: Path,
+    what: str = "raw results",
+    remedy: str = "check the path",
+    written: Mapping[str, str] | None = None,
+) -> Iterator[Source]:
+    """A folder or zip file to read from; `written` are checksums of a folder's files.
+
+    Raises InputError where it is neither, which `what` and `remedy` complete.
+    """
     if path.is_dir():
-        yield Folder(path)
+        yield Folder(path, written)
         return
     try:
         archive = zipfile.ZipFile(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such folder or zip file of {what}: {remedy}") from None
-    except _BROKEN as error:
+    except BROKEN as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: neither a folder nor a readable zip file of {what} ({reason}): {remedy}") from None
     with archive:

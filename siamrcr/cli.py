@@ -11,13 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from siamrcr.arguments import DEFAULT_CONFIGURATION, Verb, parser
+from siamrcr.arguments import Verb, chosen_run, parser
 from siamrcr.errors import InputError
 
 if TYPE_CHECKING:
-    from siamrcr.config import Run
-
-REPOSITORY = Path(__file__).resolve().parents[1]
+    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,27 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        from siamrcr.files import refusal
+
+        remedy = refusal(error)
+        if remedy is None:
+            raise
+        print(f"siamrcr: {error.filename or 'a file'}: cannot be written ({remedy}", file=sys.stderr)
+        return 2
 
 
-def _run(options: argparse.Namespace) -> "Run":
-    """The configuration that --configfile and --set name."""
-    import yaml
+def doctor(options: argparse.Namespace) -> int:
+    """Say what would stop a run on this machine, each with its remedy; exit status 1 where anything would."""
+    from siamrcr.doctor import tell
 
-    from siamrcr import config
-
-    path: Path = options.configfile
-    if path == DEFAULT_CONFIGURATION and not path.exists():
-        path = REPOSITORY / path
-    overrides: dict[str, Any] = {}
-    for item in options.set or ():
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise InputError(f"--set {item}: write KEY=VALUE, as in --set training.epochs=2")
-        entry: Any = yaml.safe_load(value)
-        for part in reversed(key.split(".")):
-            entry = {part: entry}
-        overrides = config.merge(overrides, entry)
-    return config.load(path, overrides)
+    return tell(chosen_run(options))
 
 
 def mini(options: argparse.Namespace) -> None:
@@ -73,7 +65,7 @@ def mini(options: argparse.Namespace) -> None:
     from siamrcr.datasets.mini import generate
     from siamrcr.datasets.verification import mark
 
-    run = _run(options)
+    run = chosen_run(options)
     for dataset in options.dataset:
         generate(dataset, run.data / "mini", run.mini)
         print(mark(run, dataset, run.data / "mini" / dataset))
@@ -85,7 +77,7 @@ def download(options: argparse.Namespace) -> None:
 
     if options.root is not None and len(options.dataset) > 1:
         raise InputError("--root: is the folder of one dataset: give one dataset")
-    run = _run(options)
+    run = chosen_run(options)
     chosen = Options(
         root=options.root,
         parts=tuple(options.parts or ()),
@@ -106,7 +98,7 @@ def verify(options: argparse.Namespace) -> None:
     from siamrcr.datasets import audit
     from siamrcr.files import write_json
 
-    run = _run(options)
+    run = chosen_run(options)
     run = run if options.generated else run.model_copy(update={"source": "real"})
     splits = audit.chosen(run, options.dataset, options.parts)
     found = [audit.audit(run, split, options.root, options.deep) for split in splits]
@@ -120,26 +112,35 @@ def datasets(options: argparse.Namespace) -> None:
     """List the datasets: what is there, how large each is, who must register, and which results need it."""
     from siamrcr.datasets import catalogue
 
-    print(catalogue.table(_run(options)))
+    print(catalogue.table(chosen_run(options)))
 
 
-def train(options: argparse.Namespace) -> None:
+def train(options: argparse.Namespace) -> int | None:
     """Train a model of the configuration."""
+    from siamrcr.training.launch import launched
     from siamrcr.training.train import train
 
-    run = _run(options)
+    run = chosen_run(options)
     _known(options.model, run.models, "model", options)
-    train(run, options.model, options.seed if options.seed is not None else run.model_seeds(options.model)[0])
+    seed = options.seed if options.seed is not None else run.model_seeds(options.model)[0]
+    settings = [f"--set={each}" for each in options.set or ()]
+    status = launched(run, ["train", options.model, f"--seed={seed}", f"--configfile={options.configfile}", *settings])
+    if status is None:
+        train(run, options.model, seed)
+    return status
 
 
 def track(options: argparse.Namespace) -> int:
     """Run a tracker over a benchmark."""
     from siamrcr.engine import track
-    from siamrcr.results import read_manifest
+    from siamrcr.files import read_json
+    from siamrcr.results import MANIFEST
+    from siamrcr.shards import Shard
 
-    folder = track(_run(options), options.tracker, options.benchmark, root=options.root, out=options.out)
+    shard = Shard(*options.shard) if options.shard else None
+    folder = track(chosen_run(options), options.tracker, options.benchmark, options.root, options.out, shard)
     print(folder)
-    failures = (read_manifest(folder) or {}).get("failures", {})
+    failures = read_json(shard.record(folder) if shard else folder / MANIFEST, "track again")["failures"]
     if failures:
         _tell([f"{len(failures)} runs failed: the manifest says why, and the same command tries them again"])
     return 1 if failures else 0
@@ -149,7 +150,7 @@ def maps(options: argparse.Namespace) -> None:
     """Store a model's scores and overlaps on a sample of frames."""
     from siamrcr.maps import collect
 
-    run = _run(options)
+    run = chosen_run(options)
     _known(options.model, run.models, "model", options)
     print(collect(run, options.model, options.seed if options.seed is not None else run.model_seeds(options.model)[0]))
 
@@ -158,7 +159,7 @@ def submit(options: argparse.Namespace) -> None:
     """Pack raw results as a benchmark's server takes them, or say what they lack."""
     from siamrcr.submission import pack
 
-    pack(_run(options), options.benchmark, options.tracks, options.archive, options.root)
+    pack(chosen_run(options), options.benchmark, options.tracks, options.archive, options.root)
     print(options.archive)
 
 
@@ -169,7 +170,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
     tracks = _folder(options.tracks)
     score = evaluate_tracks(
-        _run(options),
+        chosen_run(options),
         options.benchmark,
         tracks,
         tracker=options.tracker or tracker_name(tracks),
@@ -193,18 +194,34 @@ def compare_rules(options: argparse.Namespace) -> None:
     from siamrcr.files import write_json
 
     tracks = _folder(options.tracks)
-    compared = compare_rules(_run(options), options.benchmark, tracks, options.annotations, options.subset)
+    compared = compare_rules(chosen_run(options), options.benchmark, tracks, options.annotations, options.subset)
     if options.json:
         write_json(options.json, compared)
     _tell(dict.fromkeys(note for row in compared["rules"] for note in row.get("notes", ())))
     print(table(compared))
 
 
+def compare(options: argparse.Namespace) -> None:
+    """Compare two models or trackers of the run: paired differences on every benchmark, sequences, cost."""
+    from analysis.pairing import compare, table
+    from siamrcr.files import write_json
+
+    run = chosen_run(options)
+    compared = compare(run, options.a, options.b)
+    if options.json:
+        write_json(options.json, compared)
+    if options.figure:
+        from analysis.figures import draw_pair
+
+        draw_pair(run, options.a, options.b, options.figure)
+    print(table(compared))
+
+
 def table(options: argparse.Namespace) -> None:
-    """Write tables as Markdown, CSV and LaTeX."""
+    """Write tables as Markdown, CSV, LaTeX and JSON."""
     from analysis import tables
 
-    run = _run(options)
+    run = chosen_run(options)
     for name in options.name or tables.NAMES:
         for path in tables.write(run, name):
             print(path)
@@ -214,17 +231,22 @@ def figure(options: argparse.Namespace) -> None:
     """Draw figures as SVG, PDF and PNG."""
     from analysis import figures
 
-    run = _run(options)
+    run = chosen_run(options)
     for name in options.name or figures.NAMES:
         for path in figures.write(run, name):
             print(path)
 
 
 def report(options: argparse.Namespace) -> None:
-    """Write the report."""
-    from analysis.report import write
+    """Write the report, and the sequences that its player shows whole beside it."""
+    from analysis import report
+    from siamrcr import strips
 
-    print(write(_run(options)))
+    run = chosen_run(options)
+    chosen, tracks = report.disagreements(run, options.sequences), report.drawn(run)
+    player, lacks = strips.make(run, chosen, tracks, run.folder / "report", options.strips)
+    _tell(lacks)
+    print(report.write(run, player))
 
 
 def digest(options: argparse.Namespace) -> None:
@@ -237,7 +259,9 @@ def digest(options: argparse.Namespace) -> None:
 
 def demo(options: argparse.Namespace) -> None:
     """Track a target through the user's own video, image folder or camera."""
-    from siamrcr.baselines import create
+    from contextlib import closing
+
+    from siamrcr.baselines import source
     from siamrcr.demo import demo
 
     try:
@@ -246,8 +270,9 @@ def demo(options: argparse.Namespace) -> None:
         box = []
     if len(box) != 4:
         raise InputError(f"--box {options.box}: write four numbers x,y,w,h in pixels, as in --box 120,80,64,48")
-    tracker = create(_run(options), options.tracker)(options.source.stem, 1)
-    print(demo(options.source, box, tracker, options.out, options.frames))
+    with closing(source(chosen_run(options), options.tracker)) as found:
+        tracker = found.make(options.source.stem, 1)
+        print(demo(options.source, box, tracker, options.out, options.frames))
 
 
 def speed(options: argparse.Namespace) -> None:
@@ -257,7 +282,7 @@ def speed(options: argparse.Namespace) -> None:
     from siamrcr.speed import describe, measure
 
     path = measure(
-        _run(options),
+        chosen_run(options),
         options.tracker,
         options.benchmark,
         options.root,
@@ -277,7 +302,7 @@ def tune(options: argparse.Namespace) -> None:
     from siamrcr.files import read_json
     from siamrcr.tune import tune
 
-    run = _run(options)
+    run = chosen_run(options)
     _known(options.model, run.models, "model", options)
     seed = options.seed if options.seed is not None else run.model_seeds(options.model)[0]
     path = tune(run, options.model, seed, options.benchmark, options.root, options.trials, options.sequences)
@@ -295,7 +320,7 @@ def export(options: argparse.Namespace) -> None:
     """Write a trained network as ONNX graphs, checked against PyTorch; their folder is a tracker's name."""
     from siamrcr.export import export, read
 
-    folder = export(_run(options), options.model, options.out, options.benchmark, options.root)
+    folder = export(chosen_run(options), options.model, options.out, options.benchmark, options.root)
     check = read(folder)["check"]
     _tell(
         [
@@ -316,7 +341,7 @@ def video(options: argparse.Namespace) -> None:
     alike = len(set(names)) < len(names)
     tracks = {str(folder) if alike else name: folder for name, folder in zip(names, folders, strict=True)}
     out = options.out or Path(f"{options.sequence}.mp4")
-    print(video(_run(options), options.benchmark, options.sequence, tracks, out, options.root))
+    print(video(chosen_run(options), options.benchmark, options.sequence, tracks, out, options.root))
 
 
 def _folder(tracks: Path) -> Path:
@@ -338,6 +363,7 @@ def _known(name: str, names: Any, kind: str, options: argparse.Namespace) -> Non
 
 # In the order of `--help`.
 VERBS: tuple[Verb, ...] = (
+    doctor,
     mini,
     download,
     verify,
@@ -348,6 +374,7 @@ VERBS: tuple[Verb, ...] = (
     submit,
     evaluate,
     compare_rules,
+    compare,
     table,
     figure,
     report,

@@ -13,7 +13,6 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from siamrcr import tuning
 from siamrcr.errors import InputError
 from siamrcr.files import write_text
 from siamrcr.hyperparameters import TRAINING_SETS as TRAINING_SETS
@@ -22,6 +21,7 @@ from siamrcr.hyperparameters import Loss as Loss
 from siamrcr.hyperparameters import Network as Network
 from siamrcr.hyperparameters import Tracking as Tracking
 from siamrcr.hyperparameters import Training as Training
+from siamrcr.tuned import read as read_tuned
 
 BenchmarkName = Literal["got10k-val", "got10k-test", "otb2015", "lasot", "trackingnet", "vot2018", "vot2019"]
 BENCHMARKS: tuple[str, ...] = get_args(BenchmarkName)
@@ -136,9 +136,12 @@ class Run(Settings):
     device: str = "auto"
     runtime: Literal["torch", "onnx"] = "torch"  # what runs a trained network in tracking; onnx: on the CPU
     lanes: Count | None = None  # sequences tracked at once; where absent cores that are free, 16 on a GPU, 1 of others'
+    shards: dict[BenchmarkName, Count] = {}  # jobs of the workflow that share a benchmark's sequences; 1 where absent
     models: dict[str, Model] = {}
     trackers: dict[str, Tracker] = {}
     benchmarks: dict[BenchmarkName, Benchmark] = {}
+    training_processes: Count = 1  # on each node, a GPU each: they share the batches of a training
+    training_nodes: Count = 1  # of one job of SLURM
     training_roots: dict[str, Path] = {}  # a training set kept elsewhere than {data}/{source}/{dataset}
     expected: dict[str, Count] = {}  # sequences of a split, where a subset is meant; the official number where absent
     mini: Mini = Mini()
@@ -168,6 +171,16 @@ class Run(Settings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _graphs_compute_in_one_way(self) -> "Run":
+        for name, model in self.models.items():
+            if self.runtime == "onnx" and (model.tracking.precision != "fp32" or model.tracking.compile):
+                raise ValueError(
+                    f"models.{name}.tracking: runtime onnx computes in fp32 and has its own compiler: leave out "
+                    f"precision and compile, or set runtime to torch"
+                )
+        return self
+
     @property
     def folder(self) -> Path:
         """results/{run}."""
@@ -191,9 +204,18 @@ class Run(Settings):
         """Tracker id -> (model, seed) of every trained model."""
         return {f"{m}-s{s}": (m, s) for m in self.models for s in self.model_seeds(m)}
 
+    def model_of(self, tracker: str) -> tuple[str, int] | None:
+        """(model, seed) of a trained model's tracker, None of any other: `trained` of one, without listing all."""
+        model, _, seed = tracker.rpartition("-s")
+        seeds = self.model_seeds(model) if model in self.models else ()
+        return next(((model, each) for each in seeds if str(each) == seed), None)
+
     def weights(self, tracker: str) -> Path:
-        """Weights file of a trained model's tracker: its `checkpoint`, else what training wrote."""
-        model, seed = self.trained()[tracker]
+        """Weights file of a trained model's tracker: its `checkpoint`, else what training wrote. Raises KeyError."""
+        found = self.model_of(tracker)
+        if found is None:
+            raise KeyError(tracker)
+        model, seed = found
         own = self.models[model].checkpoint
         return own or self.folder / "models" / f"{self.models[model].weights_of or model}-s{seed}.safetensors"
 
@@ -201,7 +223,7 @@ class Run(Settings):
         """What a table calls the tracker."""
         if tracker in self.trackers:
             return self.trackers[tracker].label or tracker
-        model = self.trained()[tracker][0] if tracker in self.trained() else tracker
+        model, _ = self.model_of(tracker) or (tracker, 0)
         return (self.models[model].label or model) if model in self.models else tracker
 
     def root(self, benchmark: str) -> Path:
@@ -228,7 +250,8 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Run:
         raw = yaml.safe_load(path.read_text())
     except OSError as error:
         raise InputError(f"{path}: cannot read the configuration ({error.strerror})") from None
-    except yaml.YAMLError as error:
+    # PyYAML raises the other two for what is no text, no date, or nested beyond measure.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise InputError(f"{path}: the configuration must be a mapping of keys")
@@ -259,7 +282,7 @@ def resolve(raw: Mapping[str, Any], origin: str = "configuration") -> Run:
 def _tuned(model: dict[str, Any]) -> dict[str, Any]:
     """A model's entry with the test-time parameters of the file that it names. Raises InputError."""
     path = model.get("tuned")
-    return merge(model, {"tracking": tuning.read(Path(path))["tracking"]}) if isinstance(path, str | Path) else model
+    return merge(model, {"tracking": read_tuned(Path(path))["tracking"]}) if isinstance(path, str | Path) else model
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

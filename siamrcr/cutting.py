@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from siamrcr.crops import Image, cut, mean_color
 from siamrcr.geometry import Array
 
-Color = tuple[float, float, float]
+# Of three channels; it stays where the frames are, a tuple or a tensor (3,).
+Color = Any
 
 
 class Cutter(Protocol):
@@ -62,14 +63,13 @@ class Device:
         return torch.from_numpy(np.array(image)).to(self._device)
 
     def mean(self, frame: Tensor) -> Color:
-        """Mean of each channel, rounded down: the padding colour."""
-        red, green, blue = frame.double().mean(dim=(0, 1)).floor().tolist()
-        return red, green, blue
+        """Mean of each channel, rounded down: the padding colour, which the host need not know."""
+        return frame.double().mean(dim=(0, 1)).floor().float()
 
     def cut(self, frames: Sequence[Tensor], matrices: Array, size: int, fills: Sequence[Color]) -> Tensor:
         """(L, 3, size, size) float32 in 0..255 of L frames, by matrices (L, 2, 3) to the crops' pixels."""
         height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
-        color = torch.tensor(fills, dtype=torch.float32).to(self._device)[:, :, None, None]
+        color = torch.stack(list(fills))[:, :, None, None]
         # Around frames, and where one is smaller than the largest, there is nothing but the colour to be added.
         planes = torch.zeros(len(frames), 3, height, width, device=self._device)
         for plane, frame, fill in zip(planes, frames, color, strict=True):

@@ -7,26 +7,38 @@ from pathlib import Path
 
 import numpy as np
 
-from siamrcr import baselines, bundles, datasets, lanes, layouts, results
+from siamrcr import baselines, bundles, datasets, lanes, layouts, results, shards
 from siamrcr.config import Run
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError, TrackerError
-from siamrcr.files import read_json, settings_hash, sha256, write_json
+from siamrcr.files import checksum, read_json, settings_hash, sha256, write_json
+from siamrcr.finished import Finished
 from siamrcr.lanes import Job
 from siamrcr.progress import progress
 from siamrcr.protocols import one_pass, reset_based
 from siamrcr.provenance import provenance
+from siamrcr.shards import Shard
 
 # What a folder's raw results were made of. It outlives the manifest, which a workflow removes before it starts again.
 STAMP = ".settings.json"
 
 
-def track(run: Run, tracker: str, benchmark: str, root: Path | None = None, out: Path | None = None) -> Path:
+def track(
+    run: Run,
+    tracker: str,
+    benchmark: str,
+    root: Path | None = None,
+    out: Path | None = None,
+    shard: Shard | None = None,
+) -> Path:
     """Run a tracker over the sequences of a benchmark and give the folder of its raw results.
 
     A sequence that is already there, from the same settings and frames, is left alone, so an interrupted run continues;
     the others are tracked, several at once. A tracker that fails on a sequence fails there only: the manifest, which is
     written last, says where and why, and the next run tries again. Times are the tracker's own: decoding is left out.
+
+    A shard tracks its part of the sequences and writes a record in the manifest's place. Once all are there, the run
+    without a shard finds nothing left to track and writes the manifest.
 
     Args:
         run: the configuration.
@@ -34,6 +46,7 @@ def track(run: Run, tracker: str, benchmark: str, root: Path | None = None, out:
         benchmark: one of config.BENCHMARKS.
         root: the benchmark's folder; the configuration's where absent.
         out: folder of the raw results; results/{run}/tracks/{tracker}/{benchmark} where absent.
+        shard: the part to track; all where absent.
 
     Raises:
         InputError: the tracker or the benchmark is not there, a frame cannot be read, or the folder holds raw results
@@ -41,24 +54,31 @@ def track(run: Run, tracker: str, benchmark: str, root: Path | None = None, out:
     """
     with closing(baselines.source(run, tracker)) as source:
         sequences = datasets.load(benchmark, root or run.root(benchmark))
-        name = Path(tracker).stem if tracker.endswith(".safetensors") else Path(tracker).name
+        name = baselines.short(tracker)
         folder = out or run.folder / "tracks" / name / benchmark
         repetitions = repetition_count(run, tracker, benchmark, source.deterministic)
         digest = settings_hash(source.settings)
         _refuse_foreign(folder, benchmark, sequences)
-        unchanged = _discard_stale(folder, benchmark, sequences, repetitions, digest)
+        with shards.alone(folder):
+            unchanged = _discard_stale(folder, benchmark, sequences, repetitions, digest)
+        finished = Finished(folder)
         protocol = reset_based if benchmark.startswith("vot") else one_pass
-        runs = [Job(sequence, number, protocol) for sequence in sequences for number in range(1, repetitions + 1)]
-        todo = [job for job in runs if not results.exists(folder, benchmark, job.sequence.name, job.repetition)]
-        if unchanged and not todo and (folder / results.MANIFEST).is_file():
+        part = sequences if shard is None else shard.of(sequences)
+        runs = [Job(sequence, number, protocol) for sequence in part for number in range(1, repetitions + 1)]
+        todo = [job for job in runs if not _whole(finished, benchmark, job)]
+        if todo or not unchanged:
+            (folder / results.MANIFEST).unlink(missing_ok=True)
+        elif shard is None and (folder / results.MANIFEST).is_file():
             return folder
-        (folder / results.MANIFEST).unlink(missing_ok=True)
-        failures = _run(source, todo, folder, benchmark, name, sum(len(job.sequence) for job in runs))
+        failures = _run(source, todo, finished, benchmark, name, sum(len(job.sequence) for job in runs))
 
-    finished = [
-        s for s in sequences if any(results.exists(folder, benchmark, s.name, r + 1) for r in range(repetitions))
-    ]
-    stored = results.read(folder, benchmark, finished, subset=True) if finished else {}
+    if shard is not None:
+        record = {"sequences": len(part), "frames": sum(map(len, part)), "failures": failures, "lanes": source.lanes}
+        shards.write(folder, shard, record | {"settings_sha256": digest, "provenance": provenance()})
+        return folder
+    parts = shards.read(folder, digest)
+    kept = [s for s in sequences if any(results.exists(folder, benchmark, s.name, r + 1) for r in range(repetitions))]
+    stored = results.read(folder, benchmark, kept, subset=True) if kept else {}
     times = np.concatenate([np.empty(0), *(each.times for runs in stored.values() for each in runs)])
     seconds, timed = float(np.nansum(times)), int(np.isfinite(times).sum())
     manifest = {
@@ -77,15 +97,16 @@ def track(run: Run, tracker: str, benchmark: str, root: Path | None = None, out:
         "weights_sha256": source.settings.get("weights_sha256"),
         "settings": source.settings,
         "settings_sha256": digest,
-        "digest": results.digest(folder) if finished else None,
-        "provenance": provenance(),
+        "digest": results.digest(folder) if kept else None,
+        "files": _checksums(folder),
+        "provenance": provenance(shards=parts) if parts else provenance(),
     }
     results.write_manifest(folder, manifest)
     return folder
 
 
 def _run(
-    source: baselines.Source, todo: list[Job], folder: Path, benchmark: str, name: str, frames: int
+    source: baselines.Source, todo: list[Job], finished: Finished, benchmark: str, name: str, frames: int
 ) -> dict[str, str]:
     """Track what is left of a benchmark of `frames` frames; give the runs that failed, each with the reason."""
     # The longest first: none is left to run alone at the end.
@@ -104,8 +125,33 @@ def _run(
                     failures[where] = str(outcome)
                     print(f"{name} failed on {where}: {outcome}", file=sys.stderr)
                 else:
-                    results.write(folder, benchmark, job.sequence.name, job.repetition, outcome)
+                    results.write(finished.folder, benchmark, job.sequence.name, job.repetition, outcome)
+                    finished.add(_files(benchmark, job))
     return failures
+
+
+def _files(benchmark: str, job: Job) -> list[str]:
+    """The files that tell whether a run is whole; one of times may go on growing with other repetitions."""
+    return [
+        place(benchmark, job.sequence.name, job.repetition) for place in (layouts.boxes_file, layouts.confidence_file)
+    ]
+
+
+def _whole(finished: Finished, benchmark: str, job: Job) -> bool:
+    """Whether a run is stored as it was written; says so where its files are there and are something else."""
+    boxes, confidence = _files(benchmark, job)
+    if not results.exists(finished.folder, benchmark, job.sequence.name, job.repetition):
+        return False
+    if finished.holds(boxes) and (confidence not in finished.known or finished.holds(confidence)):
+        return True
+    if boxes in finished.known:
+        print(f"{finished.folder / boxes}: is not what was tracked: it is tracked again", file=sys.stderr)
+    return False
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    source = bundles.Folder(folder)
+    return {name: checksum(source.read(name)) for name in source.names() if not bundles.hidden(name)}
 
 
 def _times(source: baselines.Source) -> str:
@@ -135,7 +181,8 @@ def _refuse_foreign(folder: Path, benchmark: str, sequences: list[Sequence]) -> 
     if (folder / STAMP).is_file() or not folder.is_dir():
         return
     names = [sequence.name for sequence in sequences]
-    if layouts.index(bundles.Folder(folder).names(), benchmark, names, folder):
+    # Looked for again: another shard may have begun meanwhile, and the stamp comes before the first result.
+    if layouts.index(bundles.Folder(folder).names(), benchmark, names, folder) and not (folder / STAMP).is_file():
         raise InputError(
             f"{folder}: holds raw results of {benchmark} that were not made here ({STAMP} is missing): choose another "
             f"folder for the results (--out) or remove this one"

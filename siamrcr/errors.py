@@ -11,3 +11,7 @@ class InputError(Exception):
 
 class TrackerError(InputError):
     """A tracker raised, hung, ended or gave no box on one sequence; the others can go on."""
+
+
+class DiskError(InputError):
+    """Nothing can be written, so that going on with other files is no use."""

@@ -93,10 +93,15 @@ def export(
         root: the benchmark's folder; the configuration's where absent.
 
     Raises:
-        InputError: there are no such weights, onnx or onnxruntime is not installed, or the graphs differ from PyTorch
-            by more than SCORE_TOLERANCE or BOX_TOLERANCE.
+        InputError: there are no such weights, `tracking` asks for what the graphs do not do, onnx or onnxruntime is
+            not installed, or the graphs differ from PyTorch by more than SCORE_TOLERANCE or BOX_TOLERANCE.
     """
     model, tracking, record = baselines.trained(run, tracker)
+    if tracking.precision != "fp32" or tracking.compile:
+        raise InputError(
+            f"tracking.precision {tracking.precision}, compile {str(tracking.compile).lower()}: the graphs compute in "
+            f"fp32 and are not compiled: leave both out, or set runtime to torch"
+        )
     folder = out or folder_of(run, tracker)
     write_graphs(model, folder)
     pairs = frames(benchmark, root or run.root(benchmark)) if benchmark else textures()
@@ -140,7 +145,7 @@ def opened(folder: Path) -> tuple[OnnxNetwork, Tracking, dict[str, Any]]:
 
 def folder_of(run: Run, tracker: str) -> Path:
     """Where a tracker's graphs are kept."""
-    return run.folder / "onnx" / (Path(tracker).stem if tracker.endswith(".safetensors") else tracker)
+    return run.folder / "onnx" / baselines.short(tracker)
 
 
 def current(run: Run, tracker: str) -> Path:

@@ -158,3 +158,5 @@ class Tracking(Settings):
     size_rate: Fraction = 0.52  # not in the paper; from SiamFC++
     min_side: Positive = 10  # not in the paper; from SiamFC++; pixels
     exemplar_flip: bool = False  # Section 4.1 "ground-truth after augmentation": True averages the flipped exemplar in
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # not in the paper; of the convolutions, all else is fp32
+    compile: bool = False  # not in the paper; True has torch.compile write the network's kernels

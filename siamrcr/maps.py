@@ -51,6 +51,7 @@ def collect(run: Run, model: str, seed: int) -> Path:
     - `case_*` (K, ...): the frames, CASES at most, where the tracking score betters the overlap most, the best first:
       `image` (K, x, x, 3) uint8, `name`, `truth`, `by_classification` and `by_score` (K, 4) as x, y, w, h in pixels of
       the image, `iou_classification`, `iou_score`, `score_classification` and `score_tracking` (K,).
+    - `tracker`: `MODEL-sSEED`, by which a file that was exchanged with another is told.
 
     Raises InputError where the model is not trained, or the benchmark's ground truth is hidden.
     """
@@ -81,6 +82,7 @@ def collect(run: Run, model: str, seed: int) -> Path:
     }
     found |= {f"case_{key}": values for key, values in cases.items()}
     found["names"] = np.array([frame.name for frame in frames])
+    found["tracker"] = np.array(f"{model}-s{seed}")
     path = run.folder / "maps" / f"{model}-s{seed}.npz"
     with atomic(path) as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **found)

@@ -15,8 +15,10 @@ Counts = NDArray[np.intp]
 # What a byte of a text is.
 SPACE, TOKEN, SEPARATOR, LINE = range(4)
 _KINDS = np.full(256, TOKEN, dtype=np.uint8)
-_KINDS[list(b" \t")], _KINDS[list(b",;")], _KINDS[ord("\n")] = SPACE, SEPARATOR, LINE
-_SEPARATORS = b",;\t \n"
+# What C takes for space within a line, and so NumPy.
+_SPACES = b" \t\v\f"
+_KINDS[list(_SPACES)], _KINDS[list(b",;")], _KINDS[ord("\n")] = SPACE, SEPARATOR, LINE
+_SEPARATORS = b",;\n" + _SPACES
 _TO_SPACES = bytes.maketrans(_SEPARATORS, b" " * len(_SEPARATORS))
 _DECIMAL = b"0123456789-." + _SEPARATORS
 # A decimal of at most so many characters is a whole number below 2^53 over a power of ten, both exact in float64, or a
@@ -85,7 +87,7 @@ def _text(data: bytes, origin: str) -> bytes:
 
 def _has_gap(text: bytes, kinds: NDArray[np.uint8]) -> bool:
     """Whether a line begins with a separator, or two follow each other with spaces at most between them."""
-    solid = kinds[kinds != SPACE] if b" " in text or b"\t" in text else kinds
+    solid = kinds[kinds != SPACE] if any(space in text for space in _SPACES) else kinds
     empty = (solid[1:] == SEPARATOR) & (solid[:-1] >= SEPARATOR)
     return bool(solid[0] == SEPARATOR or empty.any())
 
@@ -123,7 +125,7 @@ def _floats(text: bytes) -> Array:
 
 def _first_wrong(text: bytes) -> str:
     for number, line in enumerate(text.decode(errors="replace").split("\n"), start=1):
-        fields = re.split(r"[ \t]*[,;][ \t]*|[ \t]+", line.strip(" \t"))
+        fields = re.split(r"[ \t\v\f]*[,;][ \t\v\f]*|[ \t\v\f]+", line.strip(" \t\v\f"))
         fields = fields[:-1] if len(fields) > 1 and not fields[-1] else fields
         if line.strip() and not all(_NUMBER.fullmatch(field) for field in fields):
             return f"line {number} is not numbers: {line.strip()[:60]!r}"

@@ -4,8 +4,11 @@ Boxes are x, y, w, h, 0-based, in memory; OTB and LaSOT files are 1-based, as th
 """
 
 import hashlib
+import io
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -82,14 +85,15 @@ def read(tracks: Path, benchmark: str, sequences: list[Sequence], subset: bool =
     InputError, in one line, where sequences are missing elsewhere or the manifest says that the tracker failed on some
     (unless `subset`), a file does not parse, or on GOT-10k a run has another length.
     """
-    failures = ((read_manifest(tracks) or {}) if tracks.is_dir() else {}).get("failures")
+    manifest = read_manifest(tracks) if tracks.is_dir() else None
+    failures = (manifest or {}).get("failures")
     if failures and not subset:
         where, why = next(iter(failures.items()))
         raise InputError(
             f"{tracks}: the tracker failed on {len(failures)} runs, first on {where} ({why}): track again, or use "
             f"--subset"
         )
-    with bundles.source(tracks) as source:
+    with opened(tracks) as source:
         found, names = source.names(), [sequence.name for sequence in sequences]
         table = layouts.index(found, benchmark, names, tracks)
         missing = [name for name in names if name not in table]
@@ -102,6 +106,14 @@ def read(tracks: Path, benchmark: str, sequences: list[Sequence], subset: bool =
             for sequence in sequences
             if sequence.name in table
         }
+
+
+@contextmanager
+def opened(tracks: Path) -> Iterator[Source]:
+    """Raw results to read from, each file checked where their manifest says what was written. Raises InputError."""
+    manifest = read_manifest(tracks) if tracks.is_dir() else None
+    with bundles.source(tracks, written=(manifest or {}).get("files")) as source:
+        yield source
 
 
 def _missing(missing: list[str], found: list[str], benchmark: str, names: list[str]) -> str:
@@ -124,7 +136,10 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """What made the results, or None where they came without it."""
     path = folder / MANIFEST
-    return files.read_json(path, "remove it or track again") if path.is_file() else None
+    if not path.is_file():
+        return None
+    found = files.read_json(path, "remove it and track again, which keeps what is whole")
+    return found if isinstance(found, dict) else None
 
 
 def digest(path: Path) -> str:
@@ -133,10 +148,8 @@ def digest(path: Path) -> str:
     Of a folder or zip these files count, with their names: results (`.txt`, `.value`, `.bin`, `.mat`), `.json`, `.csv`,
     `.npz` and `.safetensors`. Raises InputError where there is none.
     """
-    if path.is_file() and not zipfile.is_zipfile(path):
+    if path.is_file() and (path.suffix == ".npz" or not zipfile.is_zipfile(path)):
         return hashlib.sha256(_content(path.name, path.read_bytes())).hexdigest()
-    if path.suffix in BINARY and path.is_file():
-        return files.sha256(path)
     whole = hashlib.sha256()
     with bundles.source(path) as source:
         names = [name for name in source.names() if _counts(name)]
@@ -147,26 +160,39 @@ def digest(path: Path) -> str:
     return whole.hexdigest()
 
 
-BINARY = (".npz", ".safetensors")
-_UNCOUNTED_KEYS = {"provenance", "seconds", "times", "date"}
+_UNCOUNTED_KEYS = {"provenance", "seconds", "waiting_share", "times", "date", "seal_sha256"}
 
 
 def _counts(name: str) -> bool:
     path = PurePosixPath(name)
     timed = path.stem.endswith(("_time", "_times"))
-    return path.suffix in (".txt", ".value", ".bin", ".mat", ".json", ".csv", *BINARY) and not (
+    return path.suffix in (".txt", ".value", ".bin", ".mat", ".json", ".csv", ".npz", ".safetensors") and not (
         timed or bundles.hidden(name) or path.name == MANIFEST
     )
 
 
 def _content(name: str, data: bytes) -> bytes:
-    """The bytes of a file that count: of JSON, what is neither time nor provenance, in a canonical form."""
+    """The bytes of a file that count.
+
+    Of JSON, what is neither time nor provenance, in a canonical form; of arrays in a zip file, the arrays.
+    """
+    if name.endswith(".npz"):
+        return _arrays(name, data)
     if not name.endswith(".json"):
         return data
     try:
         return json.dumps(_without_uncounted(json.loads(data)), sort_keys=True).encode()
     except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: not valid JSON ({error}): make it again") from None
+
+
+def _arrays(name: str, data: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = sorted(archive.namelist())
+            return "".join(f"{each} {hashlib.sha256(archive.read(each)).hexdigest()}\n" for each in members).encode()
+    except bundles.BROKEN as error:
+        raise InputError(f"{name}: not readable arrays ({error}): make it again") from None
 
 
 def _without_uncounted(value: Any) -> Any:

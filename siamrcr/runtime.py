@@ -7,11 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from siamrcr.config import Network
+from siamrcr.config import Network, Tracking
+from siamrcr.errors import InputError
 from siamrcr.model import Maps, SiamRCR
 
 # Largest relative change of a map by the fusion that rounding explains.
 ROUNDING = 1e-3
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Runtime(Protocol):
@@ -33,6 +35,108 @@ class Runtime(Protocol):
 
     def search(self, kernels: tuple[Tensor, ...], images: Tensor) -> Maps:
         """Predictions for search images (B, 3, x, x), RGB float32 in 0..255, given the kernels of the B exemplars."""
+
+
+class Forwarding:
+    """A runtime that asks another one; what looks on, or answers in its place, overrides a function."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @property
+    def network(self) -> Network:
+        """The architecture."""
+        return self._runtime.network
+
+    @property
+    def device(self) -> torch.device:
+        """Where images are wanted."""
+        return self._runtime.device
+
+    def exemplar(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The other runtime's kernels."""
+        return self._runtime.exemplar(images)
+
+    def search(self, kernels: tuple[Tensor, ...], images: Tensor) -> Maps:
+        """The other runtime's predictions."""
+        return self._runtime.search(kernels, images)
+
+
+class Lowered(Forwarding):
+    """A network whose convolutions compute with 16 bits a number: normalisation and what reads the maps keep 32."""
+
+    def __init__(self, model: SiamRCR, precision: torch.dtype) -> None:
+        super().__init__(model)
+        self._precision = precision
+        # Where a stopwatch sets its marks.
+        self.backbone, self.modules = model.backbone, model.modules
+        for module in model.modules():
+            # Cast once: autocast would at every frame, where weights want no gradient.
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.to(precision)
+
+    def exemplar(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Kernels with 16 bits a number."""
+        with self._lowered():
+            return super().exemplar(images)
+
+    def search(self, kernels: tuple[Tensor, ...], images: Tensor) -> Maps:
+        """Predictions, float32."""
+        with self._lowered():
+            return super().search(kernels, images)
+
+    def _lowered(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self._precision)
+
+
+class Compiled(Forwarding):
+    """A runtime whose functions torch.compile has written anew, once for each size of batch."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
+        self._exemplar = torch.compile(runtime.exemplar, dynamic=False)
+        self._search = torch.compile(runtime.search, dynamic=False)
+
+    def exemplar(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The runtime's kernels."""
+        return self._exemplar(images)
+
+    def search(self, kernels: tuple[Tensor, ...], images: Tensor) -> Maps:
+        """The runtime's predictions."""
+        return self._search(kernels, images)
+
+
+def opened(model: SiamRCR, device: torch.device, tracking: Tracking) -> Runtime:
+    """A trained model on a device, ready to track with the precision and compiler that `tracking` asks for.
+
+    Raises InputError where the device lacks them.
+    """
+    ready = prepared(model, device)
+    runtime: Runtime = ready
+    if tracking.precision != "fp32":
+        _must_compute(tracking.precision, device)
+        runtime = Lowered(ready, HALF[tracking.precision])
+    if not tracking.compile:
+        return runtime
+    compiled = Compiled(runtime)
+    try:
+        side = model.network.exemplar_size
+        with torch.inference_mode():
+            compiled.exemplar(torch.zeros(1, 3, side, side, device=device))
+    except RuntimeError as error:
+        line = next(iter(str(error).splitlines()), "")
+        raise InputError(
+            f"tracking.compile: torch.compile cannot be used here ({line}): install a C++ compiler, or set it to false"
+        ) from None
+    return compiled
+
+
+def _must_compute(precision: str, device: torch.device) -> None:
+    """Raise InputError where a device does not compute with a precision."""
+    if precision == "fp16" and device.type == "cpu":
+        raise InputError("tracking.precision fp16: is for GPUs: set it to bf16 or fp32, or device to cuda")
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError("tracking.precision bf16: this GPU does not compute with it: set it to fp16 or fp32")
 
 
 def prepared(model: SiamRCR, device: torch.device) -> SiamRCR:

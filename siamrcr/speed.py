@@ -63,7 +63,7 @@ def measure(
     others = _others(before, time.perf_counter() - start)
     if others is not None and others > DISTURBED:
         print(f"siamrcr: other processes kept {others:.1f} cores busy: measure on an idle machine", file=sys.stderr)
-    name = _short(tracker)
+    name = baselines.short(tracker).replace(":", "-")
     found: dict[str, Any] = {
         "tracker": name,
         "label": run.tracker_label(tracker) if tracker in (*run.trained(), *run.trackers) else name,
@@ -178,12 +178,6 @@ def _summary(seconds: np.ndarray) -> dict[str, float]:
     milliseconds = 1000 * seconds
     median, p90 = np.percentile(milliseconds, [50, 90])
     return {"mean": float(milliseconds.mean()), "median": float(median), "p90": float(p90)}
-
-
-def _short(tracker: str) -> str:
-    """A file's name for a tracker that a path or a module names."""
-    path = Path(tracker)
-    return (path.stem if tracker.endswith(".safetensors") else path.name).replace(":", "-")
 
 
 def _busy() -> tuple[float, float] | None:

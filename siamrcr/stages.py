@@ -7,19 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from siamrcr.config import Network
 from siamrcr.model import Branch, Maps, SiamRCR
-from siamrcr.runtime import Runtime
+from siamrcr.runtime import Forwarding, Runtime
 
 
-class Watched:
+class Watched(Forwarding):
     """A runtime with a stopwatch: the time since the last mark belongs to the stage that a mark names.
 
     Marks are set before and after the network, and by its modules where they are PyTorch's.
     """
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+        super().__init__(runtime)
         self._seconds: dict[str, float] = {}
         self._last = 0.0
         self._hooks: list[Any] = []
@@ -33,24 +32,10 @@ class Watched:
                 self._hooks.append(branch.search.register_forward_hook(self._marker("head")))
                 self._hooks.append(branch.tower.register_forward_pre_hook(self._marker("correlation")))
 
-    @property
-    def network(self) -> Network:
-        """The architecture."""
-        return self._runtime.network
-
-    @property
-    def device(self) -> torch.device:
-        """Where images are wanted."""
-        return self._runtime.device
-
-    def exemplar(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The runtime's own kernels."""
-        return self._runtime.exemplar(images)
-
     def search(self, kernels: tuple[Tensor, ...], images: Tensor) -> Maps:
         """The runtime's own predictions."""
         self._mark("crop")
-        maps = self._runtime.search(kernels, images)
+        maps = super().search(kernels, images)
         self._mark(self._inner)
         return maps
 

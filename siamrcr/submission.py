@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from siamrcr import bundles, datasets, files, formats, layouts, parsing
+from siamrcr import datasets, files, formats, layouts, parsing, results
 from siamrcr.bundles import Source
 from siamrcr.config import DATASET, SERVED, Run
 from siamrcr.datasets import verification
@@ -32,7 +32,7 @@ def pack(run: Run, benchmark: str, tracks: Path, archive: Path, root: Path | Non
     if benchmark not in SERVED:
         raise InputError(f"{benchmark}: no server takes its results; servers hold {' and '.join(SERVED)}")
     frames = expected(run, benchmark, root)
-    with bundles.source(tracks) as source:
+    with results.opened(tracks) as source:
         table = layouts.index(source.names(), benchmark, official(benchmark), tracks)
         # Results of all official sequences are no generated dataset's, whatever the configuration says.
         if root is None and len(frames) < len(table) == len(official(benchmark)):

@@ -75,7 +75,7 @@ class Targets:
         self.runtime, self.network, self.settings, self.lanes = runtime, runtime.network, settings, lanes
         self._cutter = cutter(runtime.device)
         self.boxes = np.ones((lanes, 4))
-        self._fills: list[Color] = [(0.0, 0.0, 0.0)] * lanes
+        self._fills: list[Color] = [None] * lanes
         self._kernels: tuple[Tensor, ...] = ()
         size = self.network.search_size
         empty = torch.zeros(lanes, 3, size, size, device=runtime.device)
@@ -103,21 +103,27 @@ class Targets:
 
         The rows of other lanes mean nothing. Raises InputError where the network's output is not finite.
         """
-        lanes, size = list(frames), self.network.search_size
+        lanes, size = sorted(frames), self.network.search_size
         matrices = np.stack([search_matrix(box, self.network, self.settings) for box in self.boxes])
-        images = self._cutter.cut(list(frames.values()), matrices[lanes], size, [self._fills[lane] for lane in lanes])
+        images = self._cutter.cut(
+            [frames[lane] for lane in lanes], matrices[lanes], size, [self._fills[lane] for lane in lanes]
+        )
         if self.lanes > 1:
-            self._images[lanes] = images
+            # Numbers of rows would be sent to the device.
+            self._images[lanes if len(lanes) < self.lanes else slice(None)] = images
             images = self._images
         maps = self.runtime.search(self._kernels, images)
         # One transfer for all.
         found = torch.cat([maps.boxes, tracking_score(maps, self.settings.score)[..., None]], dim=-1).cpu().numpy()
         if not np.isfinite(found[lanes]).all():
-            raise InputError("the network's output is not finite: its training diverged; train again with a lower rate")
+            cause = "its training diverged; train again with a lower rate"
+            if self.settings.precision == "fp16":
+                cause = "fp16 may lack the range; set tracking.precision to bf16 or fp32"
+            raise InputError(f"the network's output is not finite: {cause}")
         before = self.boxes[:, 2:] * matrices[:, 0, :1]
         choice = choose(found[..., 4], found[..., :4], before, self.settings)
         limits = np.ones((self.lanes, 2))
-        limits[lanes] = [frame.shape[1::-1] for frame in frames.values()]
+        limits[lanes] = [frames[lane].shape[1::-1] for lane in lanes]
         boxes = follow(to_frame(choice.corners, matrices), self.boxes, choice.rates, limits, self.settings.min_side)
         self.boxes[lanes] = boxes[lanes]
         return boxes, choice.confidence

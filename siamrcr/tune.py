@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import qmc
 from torch import Tensor
 
 from siamrcr import baselines, datasets
-from siamrcr.config import Network, Run, Tracking
+from siamrcr.config import Run, Tracking
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
 from siamrcr.files import settings_hash, write_json, write_text
@@ -22,9 +21,9 @@ from siamrcr.geometry import Array, iou
 from siamrcr.model import Maps
 from siamrcr.progress import progress
 from siamrcr.provenance import provenance
-from siamrcr.runtime import Runtime
+from siamrcr.runtime import Forwarding, Runtime
 from siamrcr.tracker import SiamTracker
-from siamrcr.tuning import PARAMETERS, allowed
+from siamrcr.tuned import PARAMETERS, allowed
 
 # Of PARAMETERS, in their order; not in the paper.
 LOW, HIGH, DIGITS = (0.0, 0.0, 0.1), (0.2, 0.7, 1.0), 3
@@ -68,7 +67,7 @@ def tune(
         run: the configuration.
         model: a name under `models:`.
         seed: of the trained weights.
-        split: one of tuning.SPLITS.
+        split: one of tuned.SPLITS.
         root: the split's folder; the configuration's where absent.
         trials: candidates, the configuration's own among them.
         sequences: a seeded sample of so many; all where absent.
@@ -188,21 +187,13 @@ class _Race:
         return [Overlap(float(each.sum()), len(each)) for each in overlaps]
 
 
-class _Shared:
+class _Shared(Forwarding):
     """A runtime that answers about the same crop of a frame once, whoever asks."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+        super().__init__(runtime)
         self._answers: dict[bytes, Any] = {}
         self.asked = self.answered = 0
-
-    @property
-    def network(self) -> Network:
-        return self._runtime.network
-
-    @property
-    def device(self) -> torch.device:
-        return self._runtime.device
 
     def forget(self) -> None:
         """Another frame comes."""

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from downloads import sources_table as sources_table
+from server import patient_server as patient_server
 
 
 @pytest.fixture(scope="session")

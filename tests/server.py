@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
+from siamrcr.datasets import transfer
+
 
 @dataclass
 class Server:
@@ -103,3 +107,11 @@ def serving() -> Iterator[Server]:
         running.shutdown()
         thread.join()
         running.server_close()
+
+
+@pytest.fixture(name="server")
+def patient_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A running server, which nobody waits for before he asks it again."""
+    monkeypatch.setattr(transfer, "BACKOFF", 0.0)
+    with serving() as running:
+        yield running

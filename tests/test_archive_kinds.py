@@ -13,7 +13,7 @@ from pathlib import Path
 
 import layouts
 import pytest
-from downloads import run_in, sources_table  # noqa: F401 (a fixture)
+from downloads import run_in
 
 from siamrcr.datasets import archives, checksums
 from siamrcr.datasets.download import Options, download

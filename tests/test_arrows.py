@@ -48,7 +48,8 @@ def loads(statement: str) -> set[str]:
 
 
 def test_analysis_does_not_load_torch_or_opencv() -> None:
-    names = ", ".join(f"analysis.{path.stem}" for path in sorted(Path("analysis").glob("*.py")))
+    paths = sorted(Path("analysis").rglob("*.py"))
+    names = ", ".join(".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths)
     assert not loads(f"import {names}") & {"torch", "cv2", "timm"}
 
 

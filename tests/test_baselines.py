@@ -38,7 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 )
 def test_what_cannot_run_is_said_in_one_line(run: Run, tracker: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        baselines.create(run, tracker)
+        baselines.source(run, tracker)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -50,7 +50,7 @@ def test_a_users_checkpoint_takes_the_place_of_training(run: Run) -> None:
     assert baselines.source(own, "small-s0").settings["weights_sha256"] == sha256(elsewhere)
     elsewhere.unlink()
     with pytest.raises(InputError, match=r"models\.small\.checkpoint"):
-        baselines.create(own, "small-s0")
+        baselines.source(own, "small-s0")
 
 
 @pytest.mark.usefixtures("run")
@@ -58,14 +58,14 @@ def test_an_unusable_device_is_named() -> None:
     elsewhere = settings(device="abacus")
     trained(elsewhere)
     with pytest.raises(InputError, match="device 'abacus'"):
-        baselines.create(elsewhere, "small-s0")
+        baselines.source(elsewhere, "small-s0")
 
 
 def test_a_build_of_opencv_without_the_tracker_names_what_it_has(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cv2, "TrackerKCF_create")
     monkeypatch.delattr(cv2.legacy, "TrackerKCF_create")
     with pytest.raises(InputError, match="opencv:CSRT, opencv:MIL, opencv:MOSSE, opencv:MedianFlow"):
-        baselines.create(run, "opencv:KCF")
+        baselines.source(run, "opencv:KCF")
 
 
 @pytest.mark.parametrize("name", ["CSRT", "KCF", "MIL", "MOSSE", "MedianFlow"])
@@ -78,7 +78,7 @@ def test_opencv_follows_a_moving_square(run: Run, name: str) -> None:
 
 
 def test_mil_depends_on_the_sequence_and_repetition_alone(run: Run) -> None:
-    make = baselines.create(run, "opencv:MIL")
+    make = baselines.source(run, "opencv:MIL").make
     sequences = datasets.load("otb2015", Path("data/real/otb2015"))
     images = [sequences[0].image(index) for index in range(5)]
 

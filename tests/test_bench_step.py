@@ -10,7 +10,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the bench is no part of the package
 
-from bench import loading, step
+from bench import goals, loading, step, ways
+from bench.goals import Goal
 
 
 def row(network: str, threads: int, runtime: str, whole: float, processor: float) -> dict[str, object]:
@@ -32,21 +33,60 @@ def test_each_row_is_compared_with_its_own_eager_one() -> None:
     assert cells[1][3:6] == ["3.00", "1.50", "195.50"]
 
 
+def test_goals_are_told_of_the_fastest_way_of_the_large_network_with_two_threads() -> None:
+    rows = [
+        row("resnet50", 1, "onnx", 50, 50),
+        row("resnet50", 2, "eager", 180, 340),
+        row("resnet50", 2, "torch", 140, 250),
+        row("resnet50", 2, "onnx", 120, 200),
+        row("mini", 2, "eager", 8, 8),
+        row("mini", 2, "onnx", 6, 6),
+    ]
+    lines = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in goals.table(step.reached(rows, "cpu")).splitlines()[2:]
+    ]
+    assert [cells[1:] for cells in lines] == [["1.50", "met"], ["80 %", "not met"], ["4.50 ms", "met"]]
+    assert all(cells[0].startswith("ResNet-50, onnx: ") for cells in lines)
+    assert len(step.reached(rows, "cuda")) == 2
+
+
+def test_a_goal_is_met_at_its_bound_and_by_no_missing_figure() -> None:
+    verdicts = [Goal("", value, ("", ""), least=2).verdict for value in (1.9, 2, 3, float("nan"))]
+    assert verdicts == ["not met", "met", "met", "not met"]
+    verdicts = [Goal("", value, ("", ""), most=2).verdict for value in (1.9, 2, 3, float("nan"))]
+    assert verdicts == ["met", "met", "not met", "not met"]
+    assert Goal("", 1, ("", "")).verdict == "stated"
+
+
+def test_a_gpu_has_the_precisions_and_the_compiler_that_it_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    for bf16, triton, compiler, expected in (
+        (True, True, "cc", ("eager", "torch", "bf16", "fp16", "compiled", "compiled bf16", "compiled fp16")),
+        (False, True, "cc", ("eager", "torch", "fp16", "compiled", "compiled fp16")),
+        (True, False, "cc", ("eager", "torch", "bf16", "fp16")),
+        (True, True, None, ("eager", "torch", "bf16", "fp16")),
+    ):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda found=bf16, **_: found)
+        monkeypatch.setattr(ways, "find_spec", lambda _, found=triton: found)
+        monkeypatch.setattr(ways, "which", lambda _, found=compiler: found)
+        assert ways.names("cuda") == expected
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made, threads = tmp_path_factory.mktemp("frames"), torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(loading, "FRAMES", 2)
         patched.setattr(loading, "TARGETS", 4)
-        patched.setattr(step, "SIDE", 256)
+        patched.setitem(step.SIDE, "cpu", 256)
         loading.write(made)
         yield made
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("runtime", step.RUNTIMES)
-def test_a_frame_is_timed_in_every_runtime(runtime: str, folder: Path) -> None:
-    found = step.one("mini", runtime, 1, 4, folder)
+@pytest.mark.parametrize("way", [*ways.names("cpu"), "bf16"])
+def test_a_frame_is_timed_in_every_way(way: str, folder: Path) -> None:
+    found = step.one("mini", way, "cpu", 1, 4, folder)
     assert all(np.isfinite(value) and value > 0 for value in found.values())
     assert found["decode"] + found["other"] + found["forward"] == pytest.approx(found["whole"], rel=0.6)
     assert found["of_product"] < 1.5

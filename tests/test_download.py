@@ -3,26 +3,17 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import layouts
 import pytest
-from downloads import run_in, sources_table  # noqa: F401 (a fixture)
-from server import Server, serving
+from downloads import run_in
 
 from siamrcr.config import Run
 from siamrcr.datasets import archives, transfer, verification
 from siamrcr.datasets.download import Options
 from siamrcr.datasets.download import download as bring
 from siamrcr.errors import InputError
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(transfer, "BACKOFF", 0.0)
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import layouts
 import pytest
-from downloads import Table, run_in, sources_table  # noqa: F401 (a fixture)
-from server import Server, serving
+from downloads import Table, run_in
+from server import Server
 
 from siamrcr.datasets import archives, sources, transfer, verification
 from siamrcr.datasets.download import Options, download
@@ -24,13 +23,6 @@ from siamrcr.datasets.pool import DiskError, each
 from siamrcr.errors import InputError
 
 CONTENT = hashlib.shake_256(b"content").digest(240)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(transfer, "BACKOFF", 0.0)
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_got10ks_own_runner_gives_the_same_boxes(run: Run) -> None:
     class Theirs(GotTracker):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__("small", is_deterministic=True)
-            self.ours = baselines.create(run, "small-s0")("Alpha", 1)
+            self.ours = baselines.source(run, "small-s0").make("Alpha", 1)
 
         def init(self, image: Any, box: np.ndarray) -> None:
             self.ours.init(image, box)

@@ -1,6 +1,5 @@
 """Outputs appear whole or not at all; progress and provenance tell what they should; a guarded job ends."""
 
-import json
 import os
 import signal
 import subprocess
@@ -27,7 +26,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         fail_half_way()
-    assert json.loads(path.read_text()) == {"AO": 1}
+    assert files.read_json(path, "") == {"AO": 1}
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -44,6 +43,47 @@ def test_broken_json_names_file_and_remedy(tmp_path: Path) -> None:
         files.read_json(path, "make it again")
     with pytest.raises(InputError, match=r"absent\.json: cannot be read"):
         files.read_json(tmp_path / "absent.json", "make it")
+
+
+def test_any_flipped_bit_of_a_sealed_file_is_noticed(tmp_path: Path) -> None:
+    path, wanted = tmp_path / "score.json", {"tracker": "a", "AO": 0.25, "seed": None, "curve": [1.5, float("inf")]}
+    files.write_json(path, wanted)
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+        try:
+            found = files.read_json(path, "make it again")
+        except InputError as error:
+            found, said = None, str(error)
+        # Only the word `seal` itself may be hit unnoticed: the rest is what it was.
+        assert found.items() >= wanted.items() if found is not None else str(path) in said and "make it again" in said
+    for length in range(len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"score\.json: not valid JSON .*: make it again"):
+            files.read_json(path, "make it again")
+
+
+def test_a_file_in_anothers_place_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "score.json"
+    files.write_json(path, {"tracker": "a"})
+    assert files.read_json(path, "make it again", tracker="a") == {"tracker": "a"}
+    with pytest.raises(InputError, match=r"score\.json: is of tracker 'a', not 'b': make it again"):
+        files.read_json(path, "make it again", tracker="b")
+    path.write_text('{"tracker": "by hand"}')
+    assert files.read_json(path, "") == {"tracker": "by hand"}
+
+
+def test_litter_of_killed_writers_is_swept_and_that_of_living_ones_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    litter = tmp_path / ".a.killed.pt"
+    litter.write_bytes(b"half")
+    with files.atomic(path) as temporary:
+        files.sweep(path)
+        assert temporary.exists()
+        assert not litter.exists()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_settings_hash_ignores_order() -> None:

@@ -3,26 +3,18 @@
 import hashlib
 import json
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import layouts
 import pytest
-from downloads import run_in, sources_table  # noqa: F401 (a fixture)
-from server import Server, serving
+from downloads import run_in
+from server import Server
 
 from siamrcr.datasets import hub, sources, transfer
 from siamrcr.datasets.download import Options, download
 from siamrcr.errors import InputError
 
 PAGE = "https://huggingface.co/datasets/SilvioGiancola/TrackingNet"
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(transfer, "BACKOFF", 0.0)
-    with serving() as running:
-        yield running
 
 
 def put(server: Server, files: dict[str, bytes]) -> None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import squares
 import yaml
 from workspace import environment
 
@@ -21,17 +22,7 @@ from siamrcr.training.train import train
 TINY = {
     "source": "mini",
     "device": "cpu",
-    "network": {
-        "backbone": "tf_efficientnet_lite0",
-        "weights": "random",
-        "stage": 1,
-        "stride": 4,
-        "exemplar_size": 63,
-        "search_size": 95,
-        "exemplar_cells": 4,
-        "channels": 8,
-        "tower_depth": 1,
-    },
+    "network": squares.TINY["network"],
     "training": {
         "epochs": 3,
         "pairs_per_epoch": 48,

@@ -99,7 +99,7 @@ def test_the_file_holds_what_the_figures_need() -> None:
     per_frame = ("winner_iou", "winner_score", "cls_winner_iou", "names")
     per_positive = ("iou", "classification", "score", "frame")
     per_case = {"iou_classification", "iou_score", "score_classification", "score_tracking", "name"}
-    shapes = dict.fromkeys(per_frame, (frames,)) | dict.fromkeys(per_positive, (positives,))
+    shapes = {"tracker": ()} | dict.fromkeys(per_frame, (frames,)) | dict.fromkeys(per_positive, (positives,))
     shapes |= {f"case_{key}": (cases,) for key in per_case} | {"case_image": (cases, 127, 127, 3)}
     shapes |= {f"case_{key}": (cases, 4) for key in ("truth", "by_classification", "by_score")}
     assert {key: values.shape for key, values in found.items()} == shapes

@@ -124,13 +124,36 @@ def test_a_folder_made_with_the_same_settings_is_kept_and_another_replaced(tmp_p
     settings = Mini(frames=2, sequences=1)
     mini.generate("trackingnet", tmp_path, settings)
     mark = next((tmp_path / "trackingnet" / "TEST" / "anno").glob("*.txt"))
-    mark.write_text("touched")
+    written = mark.stat().st_mtime_ns
     mini.generate("trackingnet", tmp_path, settings)
-    assert mark.read_text() == "touched"
+    assert mark.stat().st_mtime_ns == written
     mini.generate("trackingnet", tmp_path, settings.model_copy(update={"frames": 3}))
-    assert mark.read_text() != "touched"
+    assert mark.stat().st_mtime_ns != written
     assert len(lines(next((tmp_path / "server" / "trackingnet").glob("*.txt")))) == 3
     assert {path.name for path in tmp_path.iterdir()} == {"trackingnet", "server"}
+
+
+@pytest.mark.parametrize("kind", ["trackingnet/TEST/anno/*.txt", "trackingnet/**/*.jpg", "server/trackingnet/*.txt"])
+def test_a_damaged_file_is_told_by_its_reader_and_made_again(tmp_path: Path, kind: str) -> None:
+    settings = Mini(frames=3, sequences=2)
+    mini.generate("trackingnet", tmp_path, settings)
+    one, other = sorted(tmp_path.glob(kind))[:2]
+    whole = (one.read_bytes(), other.read_bytes())
+
+    def read() -> None:
+        for sequence in datasets.load("trackingnet", tmp_path / "trackingnet", tmp_path / "server" / "trackingnet"):
+            [sequence.image(index) for index in range(len(sequence))]
+
+    read()
+    exchanged, flipped = (whole[1], whole[0]), (whole[0][:20] + bytes([whole[0][20] ^ 1]) + whole[0][21:], whole[1])
+    for damage in (exchanged, flipped, (whole[0][: len(whole[0]) // 2], whole[1])):
+        one.write_bytes(damage[0])
+        other.write_bytes(damage[1])
+        with pytest.raises(InputError, match=r"damaged or exchanged\): run `siamrcr mini trackingnet`"):
+            read()
+        mini.generate("trackingnet", tmp_path, settings)
+        assert (one.read_bytes(), other.read_bytes()) == whole
+        read()
 
 
 def test_an_interrupted_dataset_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

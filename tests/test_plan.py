@@ -8,14 +8,13 @@ import shutil
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
 from pathlib import Path
 
 import layouts
 import pytest
 import yaml
-from downloads import run_in, sources_table  # noqa: F401 (a fixture)
-from server import Server, serving
+from downloads import run_in
+from server import Server
 
 from siamrcr import cli, config
 from siamrcr.config import DATASET, TRAINING_SETS
@@ -24,13 +23,6 @@ from siamrcr.datasets.download import Options, download
 from siamrcr.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(transfer, "BACKOFF", 0.0)
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -99,6 +99,7 @@ def test_two_processes_killed_end_with_the_bytes_of_two_that_were_not(data: Path
     assert weights[0] == weights[1]
 
 
+@pytest.mark.slow
 def test_what_one_process_cannot_read_all_count_and_one_says(data: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     shutil.copytree(data, damaged)

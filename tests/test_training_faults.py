@@ -275,6 +275,15 @@ def test_a_loader_process_that_dies_is_said_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), EOFError(), FileNotFoundError(2, "gone")])
+def test_a_loader_process_that_dies_while_its_batch_is_fetched_is_said_too(
+    make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr("torch.utils.data.dataloader._MultiProcessingDataLoaderIter._get_data", raising(error))
+    with pytest.raises(InputError, match=r"^DataLoader worker ended while .*lower training\.workers"):
+        train(make(workers=1), "tiny", 0)
+
+
 def test_a_checkpoint_of_other_settings_waits_until_they_return(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

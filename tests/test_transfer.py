@@ -1,21 +1,12 @@
 """Downloads from a local server that cuts, refuses, and lies."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from server import Server, serving
 
 from siamrcr.datasets import transfer
 from siamrcr.errors import InputError
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(transfer, "BACKOFF", 0.0)
-    with serving() as running:
-        yield running
 
 
 def anything(path: Path) -> None:

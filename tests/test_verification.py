@@ -13,6 +13,7 @@ from siamrcr.datasets import load, verification
 from siamrcr.datasets.download import download
 from siamrcr.datasets.mini import generate
 from siamrcr.errors import InputError
+from siamrcr.files import read_json, write_json
 
 LASOT_TEST = next(split for split in verification.SPLITS if split.name == "lasot-test")
 
@@ -43,9 +44,9 @@ def test_a_marker_that_says_the_same_stays_as_it_is(tmp_path, videos):
     sequence = layouts.otb(root, "Biker", videos[0])
     run = run_in(tmp_path, expected={"otb2015": 1})
     marker = verification.mark(run, "otb2015", root)
-    record = json.loads(marker.read_text())
-    text = json.dumps(record | {"date": "2001-02-03T04:05:06+00:00"})
-    marker.write_text(text)
+    record = read_json(marker, "mark it again")
+    write_json(marker, record | {"date": "2001-02-03T04:05:06+00:00"})
+    text = marker.read_text()
     os.utime(marker, (1, 1))
     verification.mark(run, "otb2015", root)
     assert (marker.read_text(), marker.stat().st_mtime) == (text, 1)

@@ -1,5 +1,6 @@
 """The whole line on a tiny run: every rule, a second call, a changed setting, a kill, the report."""
 
+import html
 import json
 import re
 import signal
@@ -12,6 +13,8 @@ import pytest
 import yaml
 from workspace import REPOSITORY, command, environment, snakemake, workspace
 
+from analysis import figures
+from analysis.captions import Captions
 from siamrcr import config
 from siamrcr.results import digest
 
@@ -85,11 +88,32 @@ def test_edited_analysis_code_trains_and_tracks_nothing(finished: Path) -> None:
     assert "track " not in planned
 
 
-def test_snakemakes_own_report_is_made(finished: Path) -> None:
+def test_jobs_that_share_a_benchmark_leave_the_same_files(finished: Path) -> None:
+    settings = "{got10k-val: 3, vot2018: 2}"
+    names = ("kcf/got10k-val", "kcf/vot2018", "mil/got10k-val", "kcf/otb2015")
+    folder = finished / "results" / "parts" / "tracks"
+    arguments = ["--config", "run=parts", f"shards={settings}"]
+    printed = snakemake(finished, *(f"results/parts/tracks/{name}/manifest.json" for name in names), *TINY, *arguments)
+    assert len(re.findall(r": track \S+, part \d of \d, with", printed)) == 8
+    assert not list(folder.rglob(".shard-*")), "Snakemake removes what was gathered"
+    for name in names:
+        assert digest(folder / name) == digest(finished / RUN.folder / "tracks" / name), name
+    told = json.loads((folder / names[0] / "manifest.json").read_text())["provenance"]["shards"]
+    assert [part["shard"] for part in told] == ["1/3", "2/3", "3/3"]
+
+
+def test_snakemakes_own_report_has_the_figures_with_their_captions(finished: Path) -> None:
     snakemake(finished, *TINY, "--report", "workflow.html")
-    assert "figure-5" in (finished / "workflow.html").read_text()
+    made = (finished / "workflow.html").read_text()
+    captions = Captions(finished / RUN.folder / "figures")
+    for name in figures.NAMES:
+        assert f"{name}.svg" in made
+        # Snakemake wraps lines, and writes what is not ASCII as JSON does.
+        expected = json.dumps(html.escape(captions[name], quote=False))
+        assert re.sub(r"\W+", "", expected) in re.sub(r"\\n|\W+", "", made), name
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_to_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     folder = workspace(tmp_path)
     reproduce = [sys.executable, "workflow/reproduce.py", "scores", *TINY]
@@ -176,7 +200,7 @@ def test_only_our_networks_ask_for_a_gpu_and_one_is_the_limit(tmp_path: Path) ->
 def test_the_cluster_profile_is_understood(tmp_path: Path) -> None:
     arguments = ("--executor", "dryrun", "--workflow-profile", "workflow/profiles/slurm")
     jobs = planned_jobs(workspace(tmp_path), *arguments)
-    assert all("mem_mb=64000" in job and "runtime=4320" in job and "gpu=1" in job for job in jobs["train"])
+    assert all("mem_mb=64000" in job and "runtime=2880" in job and "gpu=1" in job for job in jobs["train"])
 
 
 def test_speed_settings_train_nothing_again_and_the_context_does(finished: Path) -> None:

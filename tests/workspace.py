@@ -12,6 +12,7 @@ PARTS = ("Snakefile", "workflow", "analysis", "siamrcr", "profiles", "tests")
 
 def workspace(folder: Path) -> Path:
     """A copy of what the workflow needs, so that a run leaves the repository alone."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         source = REPOSITORY / name
         ignore = shutil.ignore_patterns("__pycache__")
@@ -34,3 +35,11 @@ def snakemake(folder: Path, *arguments: str) -> str:
     done = subprocess.run(command(*arguments), cwd=folder, capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def siamrcr(folder: Path, *arguments: str) -> str:
+    """Run a verb in a folder and give what it printed; fail with its complaint where it failed."""
+    verb = [sys.executable, "-m", "siamrcr", *arguments]
+    done = subprocess.run(verb, cwd=folder, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

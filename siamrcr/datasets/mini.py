@@ -15,18 +15,20 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from siamrcr import integrity
 from siamrcr.config import Mini
 from siamrcr.datasets.lasot import official
 from siamrcr.datasets.scene import Events, render
 from siamrcr.errors import InputError
-from siamrcr.files import read_json, write_json
+from siamrcr.files import read_json, writable, write_json
 from siamrcr.geometry import Array, bounding_box, corners, from_corners
 from siamrcr.progress import Progress, progress
 
 SETTINGS = "mini.json"  # what the folder was made with
-GENERATOR = 2  # raised when the same settings give other files
+GENERATOR = 3  # raised when the same settings give other files
 QUALITY = 90  # of the JPEG images
 SURPLUS = 5  # images beyond the last box, in the sequence that has some
+HIDDEN = {"got10k": ("got10k-test",), "trackingnet": ("trackingnet",)}  # folders of what a server keeps
 HIDDEN_EVERY = 5  # one sequence in so many has its target covered wholly
 
 
@@ -53,7 +55,7 @@ class Track:
 
 
 def generate(dataset: str, root: Path, settings: Mini) -> None:
-    """Write root/{dataset}, whole or not at all; a folder made with the same settings is left alone.
+    """Write root/{dataset}, whole or not at all; a whole one made with the same settings is left alone.
 
     Args:
         dataset: got10k (train, val and test), trackingnet, lasot, otb2015, vot2018 or vot2019.
@@ -70,19 +72,24 @@ def generate(dataset: str, root: Path, settings: Mini) -> None:
     if folder.exists():
         if not (folder / SETTINGS).exists():
             raise InputError(f"{folder}: exists and was not generated: move it away or choose another folder")
-        if read_json(folder / SETTINGS, "delete the folder") == record:
+        hidden = [root / "server" / name for name in HIDDEN.get(dataset, ())]
+        made = read_json(folder / SETTINGS, "delete the folder") == record
+        if made and all(integrity.whole(place) for place in (folder, *hidden)):
             return
-    root.mkdir(parents=True, exist_ok=True)
     total, write = WRITERS[dataset]
-    with tempfile.TemporaryDirectory(dir=root, prefix=f".{dataset}-") as temporary:
+    with writable(folder):
+        root.mkdir(parents=True, exist_ok=True)
+    with writable(folder), tempfile.TemporaryDirectory(dir=root, prefix=f".{dataset}-") as temporary:
         work = Path(temporary)
         (work / dataset).mkdir()
         with progress(f"mini {dataset}", total(settings), "sequences") as bar:
             write(Studio(work, dataset, settings, bar))
         write_json(work / dataset / SETTINGS, record)
         # The dataset's own folder comes last: it is the mark that everything is there.
-        for hidden in sorted(work.glob("server/*")):
-            _replace(hidden, root / "server" / hidden.name)
+        for place in (*work.glob("server/*"), work / dataset):
+            integrity.record(place)
+        for name in HIDDEN.get(dataset, ()):
+            _replace(work / "server" / name, root / "server" / name)
         _replace(work / dataset, folder)
 
 

@@ -4,13 +4,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from siamrcr.errors import DiskError as DiskError
 from siamrcr.errors import InputError
 
 T = TypeVar("T")
-
-
-class DiskError(InputError):
-    """Nothing can be written, so that going on with other files is no use."""
 
 
 def each(items: Iterable[T], work: Callable[[T], None], jobs: int) -> None:

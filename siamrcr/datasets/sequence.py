@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from siamrcr import integrity
 from siamrcr.errors import InputError
 
 
@@ -72,12 +73,13 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def decode(path: Path, reduction: int = 1) -> NDArray[np.uint8]:
     """An image file as (H, W, 3) uint8 BGR, its sides divided by 1, 2, 4 or 8, as a JPEG decoder does at less cost.
 
-    Raises InputError naming the file when it is missing or unreadable.
+    Raises InputError naming the file when it is missing, unreadable, or not what was recorded.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot read the image ({error.strerror}): download the dataset again") from None
+    integrity.check(path, data)
     image = _jpeg(data, reduction) if data.startswith(JPEG) else None
     if image is None:
         image = _any(data, reduction)

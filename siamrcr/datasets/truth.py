@@ -1,5 +1,6 @@
 """Ground truth as text: what a sequence's annotation files say, before its frames are looked for."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from siamrcr import parsing
+from siamrcr import integrity, parsing
 from siamrcr.datasets.names import natural
 from siamrcr.errors import InputError
 from siamrcr.geometry import Array
@@ -30,9 +31,11 @@ class Truth:
 
 
 def read_text(path: Path) -> str:
-    """A text file. Raises InputError naming it where it cannot be read."""
+    """A text file. Raises InputError naming it where it cannot be read, or is not what was recorded."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
+        integrity.check(path, data)
+        return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig").read()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise InputError(f"{path}: cannot read the ground truth ({reason}): unpack the sequence again") from None
@@ -65,8 +68,11 @@ def ragged(text: str, origin: object, columns: tuple[int, ...]) -> Regions:
     counts = counts[counts > 0]
     if not len(counts):
         raise InputError(f"{origin}: holds no ground truth: unpack the sequence again")
-    if not np.isin(counts, columns).all() and (wrong := _wrong_line(text, origin, columns)):
-        raise wrong
+    if not np.isin(counts, columns).all():
+        other = InputError(
+            f"{origin}: a line is not {' or '.join(map(str, columns))} numbers: unpack the sequence again"
+        )
+        raise _wrong_line(text, origin, columns) or other
     return Regions(values, np.concatenate([[0], np.cumsum(counts)]))
 
 

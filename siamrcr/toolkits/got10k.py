@@ -17,6 +17,7 @@ import numpy as np
 from got10k.trackers import Tracker
 from numpy.typing import ArrayLike
 
+from siamrcr import baselines
 from siamrcr.geometry import Array
 from siamrcr.results import FROM_CORNER
 from siamrcr.toolkits import CONFIGURATION, source
@@ -42,8 +43,7 @@ class Got10kTracker(Tracker):
         self, tracker: str, configfile: Path = CONFIGURATION, one_based: bool = False, name: str | None = None
     ) -> None:
         self._source = source(tracker, configfile)
-        default = Path(tracker).stem if tracker.endswith(".safetensors") else tracker
-        super().__init__(name or default, is_deterministic=self._source.deterministic)
+        super().__init__(name or baselines.short(tracker), is_deterministic=self._source.deterministic)
         self._offset = FROM_CORNER * one_based
         self._starts = 0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from siamrcr import regions
+from siamrcr import baselines, regions
 from siamrcr.datasets.sequence import read_image
 from siamrcr.errors import InputError
 from siamrcr.geometry import Array
@@ -89,7 +89,7 @@ def entry(tracker: str, configfile: Path = CONFIGURATION, folder: Path | None = 
 
 def identifier(tracker: str) -> str:
     """The tracker's name in the letters that vot-toolkit allows."""
-    return re.sub(r"[^A-Za-z0-9_-]", "-", Path(tracker).stem if tracker.endswith(".safetensors") else tracker)
+    return re.sub(r"[^A-Za-z0-9_-]", "-", baselines.short(tracker))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ taken up again when they return.
 
 import pickle
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from siamrcr.errors import InputError
-from siamrcr.files import atomic, settings_hash
+from siamrcr.bundles import BROKEN
+from siamrcr.errors import DiskError, InputError
+from siamrcr.files import atomic, reason, settings_hash, sweep
 
 
 def save(path: Path, identity: Mapping[str, Any], state: Mapping[str, Any]) -> None:
@@ -24,6 +26,7 @@ def save(path: Path, identity: Mapping[str, Any], state: Mapping[str, Any]) -> N
     Raises InputError where it cannot be written; the checkpoint before it is still there.
     """
     whole = {"hash": settings_hash(identity), "identity": dict(identity), "state": dict(state)}
+    sweep(path)
     with writing(path, "the checkpoint"), atomic(path) as temporary:
         torch.save(whole, temporary)
 
@@ -34,9 +37,8 @@ def writing(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     # A full disk is a RuntimeError of PyTorch's writer, and safetensors has an error of its own.
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise InputError(f"{path}: {what} cannot be written ({reason}): make room and continue") from None
+    except (DiskError, OSError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"{path}: {what} cannot be written ({reason(error)}): make room and continue") from None
 
 
 def load(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -51,12 +53,15 @@ def load(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        # PyTorch does not look at the checksums that it writes.
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.testzip() is None
+        stored = torch.load(path, map_location="cpu", weights_only=True) if whole else {}
         known, state = stored["identity"], stored["state"]
     except OSError as error:
         # It may be whole, and a training from the start would replace it.
         raise InputError(f"{path}: the checkpoint cannot be read ({error.strerror}): mend that, or remove it") from None
-    except (RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError):
+    except (*BROKEN, NotImplementedError, KeyError, TypeError, AttributeError, pickle.UnpicklingError):
         print(f"{path}: not a readable checkpoint: training starts over", file=sys.stderr)
         return None
     found = stored.get("hash", "")

@@ -7,8 +7,9 @@ it takes no time at any size, and the loader's processes share its pages.
 import fcntl
 import json
 import os
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,7 @@ from siamrcr.errors import InputError
 from siamrcr.files import atomic, settings_hash
 from siamrcr.training.checkpoint import writing
 
-VERSION = 1  # of the columns: another number builds every index anew
+VERSION = 2  # of the columns: another number builds every index anew
 CHUNK = 4096  # sequences looked at together
 
 
@@ -130,13 +131,16 @@ def build(path: Path, root: Path, sequences: Iterable[Sequence], settings: Train
     columns["start"] = _starts(columns.pop("count"))
     columns["text"] = np.frombuffer(b"".join(texts), dtype=np.uint8)
     columns["text_start"] = _starts(np.array([len(text) for text in texts]))
-    about = {"identity": json.dumps(identity), "left_out": json.dumps(dict(+left_out))}
+    about = {"identity": json.dumps(identity), "left_out": json.dumps(dict(+left_out)), "crc32": _crc32(columns)}
     with writing(path, "the index"), atomic(path) as temporary:
         save_file(columns, temporary, metadata=about)
 
 
-def load(path: Path, root: Path, identity: Any) -> Index | None:
-    """The index in a file, mapped; None where there is none, or one of another state of the dataset or settings."""
+def load(path: Path, root: Path, identity: Any, checked: bool = False) -> Index | None:
+    """The index in a file, mapped; None where there is none, or one of another state of the dataset or settings.
+
+    Where `checked`, it is read from end to end, and None where it is damaged.
+    """
     try:
         # Its tensors are views of the mapped file; NumPy's own form would copy them.
         with safe_open(path, framework="pt") as stored:
@@ -144,7 +148,9 @@ def load(path: Path, root: Path, identity: Any) -> Index | None:
             if json.loads(about.get("identity", "null")) != json.loads(json.dumps(identity)):
                 return None
             columns = {name: stored.get_tensor(name).numpy() for name in COLUMNS}
-    except (OSError, SafetensorError):
+        if checked and about.get("crc32") != _crc32(columns):
+            return None
+    except (OSError, SafetensorError, ValueError):
         return None
     return Index(root, **columns, left_out=json.loads(about["left_out"]), origin=(path, root, identity))
 
@@ -170,15 +176,15 @@ def opened(
     bounds = {"min_side": settings.min_side, "max_aspect": settings.max_aspect, "root": str(root.resolve())}
     identity = {"version": VERSION, **bounds, "state": state(root)}
     path = folder / f"{name}-{settings_hash(bounds)[:8]}.safetensors"
-    found = load(path, root, identity)
+    found = load(path, root, identity, checked=True)
     if found is None and elsewhere is not None:
-        found = load(elsewhere / path.name, root, identity)
+        found = load(elsewhere / path.name, root, identity, checked=True)
     if found is not None:
         return found
     folder.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        found = load(path, root, identity)
+        found = load(path, root, identity, checked=True)
         if found is None:
             build(path, root, read(), settings, identity)
             found = load(path, root, identity)
@@ -199,6 +205,14 @@ def _entries(folder: Path) -> list[tuple[str, int]]:
     with os.scandir(folder) as entries:
         wanted = [entry for entry in entries if entry.name.endswith((".json", ".txt")) or entry.is_dir()]
         return sorted((entry.path, entry.stat().st_mtime_ns) for entry in wanted)
+
+
+def _crc32(columns: Mapping[str, NDArray[Any]]) -> str:
+    """Checksum of the columns; it reads 280 MB of 14 million boxes in a tenth of a second."""
+    value = 0
+    for name in COLUMNS:
+        value = zlib.crc32(np.ascontiguousarray(columns[name]).view(np.uint8).data, value)
+    return f"{value:08x}"
 
 
 def _chunks(sequences: Iterable[Sequence]) -> Iterator[list[Sequence]]:

@@ -122,6 +122,10 @@ def batches(
         # A loader process wraps the message in a traceback of several lines.
         line = str(error).splitlines()[-1]
         raise InputError(line.removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")) from None
+    except (ConnectionError, EOFError, FileNotFoundError) as error:
+        # What PyTorch gives instead of its own words where a process ends while a batch of its is being fetched.
+        traceback.clear_frames(error.__traceback__)
+        raise RuntimeError(f"DataLoader worker ended while a batch was fetched ({error})") from None
 
 
 def collate(examples: list[tuple[Example, list[str]]]) -> tuple[Batch, list[str]]:

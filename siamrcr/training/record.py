@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from siamrcr.config import Training
 from siamrcr.errors import InputError
+from siamrcr.files import reason
 from siamrcr.training import card, picture
 from siamrcr.training.loader import Batch
 from siamrcr.training.schedule import learning_rate
@@ -69,8 +70,8 @@ class Record:
     def _expendable(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            print(f"{self.folder}: no logs from here on ({error.strerror}); training goes on", file=sys.stderr)
+        except (OSError, InputError) as error:
+            print(f"{self.folder}: no logs from here on ({reason(error)}); training goes on", file=sys.stderr)
             self._writer = None
 
 

@@ -1,11 +1,13 @@
 # Names and look-ups that the rules share.
 from analysis import needs
+from analysis.captions import Captions
 from siamrcr.datasets import plan, verification
 from siamrcr.hyperparameters import SPEED_ONLY
 
 FOLDER = RUN.folder
 CONFIGURATION = FOLDER / "config.yaml"
 MARKERS = RUN.data / RUN.source
+SHARD = FOLDER / "tracks" / "{tracker}" / "{benchmark}" / ".shard-{shard}-of-{shards}.json"
 # Only a job that uses a GPU may hold one; and cores beside a GPU feed it.
 GPU = 0 if RUN.device == "cpu" else 1
 GPU_JOB_CORES = 8 if GPU else 1
@@ -13,9 +15,23 @@ TRAINED = RUN.trained()
 # Whose frames the speed is measured on: every run has this benchmark's dataset.
 SPEED_BENCHMARK = "got10k-val"
 # Cheap rules take their code as an input: editing it runs them again, and trains nothing.
-ANALYSIS_CODE = sorted(path for path in Path("analysis").iterdir() if path.is_file())
+ANALYSIS_CODE = sorted(path for path in Path("analysis").iterdir() if path.is_file()) + ["workflow/config/claims.yaml"]
+REPORT_CODE = sorted(path for path in Path("analysis/report").iterdir() if path.is_file())
+# For Snakemake's own report, which reads them once the figures are there.
+CAPTIONS = Captions(FOLDER / "figures")
 # Labels, seeds and settings are shown beside the scores.
-SHOWN = RUN.model_dump(mode="json", exclude={"data", "device", "lanes", "mini", "results", "training_roots"})
+PLACE = {
+    "data",
+    "device",
+    "lanes",
+    "mini",
+    "results",
+    "shards",
+    "training_nodes",
+    "training_processes",
+    "training_roots",
+}
+SHOWN = RUN.model_dump(mode="json", exclude=PLACE)
 EVALUATION_CODE = [
     *collect(
         "analysis/{file}.py",
@@ -43,18 +59,22 @@ wildcard_constraints:
     tracker="|".join(map(re.escape, [*TRAINED, *RUN.trackers])) or "none",
     benchmark="|".join(settings.BENCHMARKS),
     seed=r"\d+",
+    shard=r"\d+",
+    shards=r"\d+",
 
 
-# The job's own siamrcr comes first, and it ends when the workflow does. Freeing whole frames and feature maps costs page
+# This environment's siamrcr comes first, in a container that container's, and it ends when the workflow does. Freeing whole frames and feature maps costs page
 # faults unless glibc keeps the memory, which made training on a CPU up to twice as fast.
+CONTAINED = any(method.name == "APPTAINER" for method in workflow.deployment_settings.deployment_method)
 PREFIX = {
-    "PATH": f'"{Path(sys.executable).parent}:$PATH"',
+    **({} if CONTAINED else {"PATH": f'"{Path(sys.executable).parent}:$PATH"'}),
     "SIAMRCR_GUARD": 1,
     "MALLOC_MMAP_THRESHOLD_": 2_000_000_000,
     "MALLOC_TRIM_THRESHOLD_": 8_000_000_000,
     "MALLOC_TOP_PAD_": 200_000_000,
 }
-shell.prefix("export " + " ".join(f"{name}={value}" for name, value in PREFIX.items()) + "; ")
+# Snakemake's own strict mode goes where a prefix is set: without it the end of a pipe tells how a job ended.
+shell.prefix("set -euo pipefail; export " + " ".join(f"{name}={value}" for name, value in PREFIX.items()) + "; ")
 
 
 def marker(dataset):
@@ -149,6 +169,13 @@ def tracks(job):
     if entry and entry.results:
         return entry.results[job.benchmark]
     return FOLDER / "tracks" / job.tracker / job.benchmark / "manifest.json"
+
+
+def shards(job):
+    """What the jobs that share a benchmark leave, where there are several."""
+    count = RUN.shards.get(job.benchmark, 1)
+    numbers = range(1, count + 1) if count > 1 else ()
+    return collect(SHARD, tracker=job.tracker, benchmark=job.benchmark, shard=numbers, shards=count)
 
 
 def evaluation_settings(benchmark):

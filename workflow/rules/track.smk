@@ -1,10 +1,34 @@
-# One job a tracker and benchmark; it resumes by sequence.
+# One job a tracker and benchmark, or as many as `shards:` says; each resumes by sequence.
 
 
+# The raw results themselves lie beside: undeclared, so that no failure and no restart removes them.
+rule track_shard:
+    input:
+        lambda job: marker(settings.DATASET[job.benchmark]),
+        lambda job: weights(job.tracker) if job.tracker in TRAINED else code(job.tracker),
+    output:
+        temp(SHARD),
+    log:
+        FOLDER / "logs" / "track-{tracker}-{benchmark}-{shard}-of-{shards}.log",
+    threads: lambda job: GPU_JOB_CORES if job.tracker in TRAINED else 1
+    resources:
+        gpu=lambda job: GPU if job.tracker in TRAINED else 0,
+    params:
+        configuration=CONFIGURATION,
+        settings=lambda job: tracker_settings(job.tracker),
+    message:
+        "track {wildcards.benchmark}, part {wildcards.shard} of {wildcards.shards}, with {wildcards.tracker}"
+    shell:
+        "siamrcr track {wildcards.tracker} {wildcards.benchmark} --shard {wildcards.shard}/{wildcards.shards}"
+        " --configfile {params.configuration} 2>&1 | tee -i {log}"
+
+
+# After shards it finds all there, and writes the manifest.
 rule track:
     input:
         lambda job: marker(settings.DATASET[job.benchmark]),
         lambda job: weights(job.tracker) if job.tracker in TRAINED else code(job.tracker),
+        shards,
     output:
         FOLDER / "tracks" / "{tracker}" / "{benchmark}" / "manifest.json",
     log:
