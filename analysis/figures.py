@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from analysis import breakdown, challenge, correlation, needs, pairing, plots
+from analysis import breakdown, captions, challenge, correlation, needs, pairing, plots
 from analysis.scores import GENERATED
 from siamrcr.config import Run
 from siamrcr.errors import InputError
@@ -52,10 +52,14 @@ def _save(run: Run, draw: Callable[[Run], tuple[Figure, str]], paths: Sequence[P
             caption = f"{caption} ({GENERATED[0].upper()}{GENERATED[1:]}.)"
         for path in paths:
             with atomic(path) as temporary:
-                figure.savefig(temporary, metadata=_metadata(path.suffix.removeprefix("."), caption))
+                figure.savefig(temporary, metadata=_metadata(path, caption))
+                if path.suffix == ".svg":
+                    captions.seal(temporary, path.stem)
 
 
-def _metadata(suffix: str, caption: str) -> dict[str, str | None]:
-    if suffix == "svg":
+def _metadata(path: Path, caption: str) -> dict[str, str | None]:
+    if path.suffix == ".svg":
         return {"Date": None, "Description": caption}
-    return {"CreationDate": None, "Subject": caption} if suffix == "pdf" else {"Description": caption}
+    if path.suffix == ".pdf":
+        return {"CreationDate": None, "Subject": caption}
+    return {captions.TITLE: path.stem, "Description": caption}

@@ -18,17 +18,28 @@ EAGER = "eager"
 PREPARED = "torch"
 ONNX = "onnx"
 COMPILED = "compiled"
+# Where Linux says what a processor can do.
+PROCESSOR = Path("/proc/cpuinfo")
 
 
 def names(device: str) -> tuple[str, ...]:
     """The ways that a device has, of `cpu` and `cuda`, the eager one first; precisions follow its other words."""
-    if device == "cpu":
-        return (EAGER, PREPARED, ONNX) if find_spec("onnxruntime") else (EAGER, PREPARED)
-    halves = [name for name in HALF if name != "bf16" or torch.cuda.is_bf16_supported(including_emulation=False)]
-    ways = (EAGER, PREPARED, *halves)
-    if find_spec("triton") and (which("cc") or which("gcc")):
-        ways += (COMPILED, *(f"{COMPILED} {name}" for name in halves))
-    return ways
+    halves = [name for name in HALF if _computes(name, device)]
+    ways = [EAGER, PREPARED, *halves]
+    compiler = which("g++") if device == "cpu" else find_spec("triton") and (which("cc") or which("gcc"))
+    if compiler:
+        ways += [COMPILED, *(f"{COMPILED} {name}" for name in halves)]
+    if device == "cpu" and find_spec("onnxruntime"):
+        ways.append(ONNX)
+    return tuple(ways)
+
+
+def _computes(half: str, device: str) -> bool:
+    """Whether a device computes with a precision, and does not emulate it."""
+    if device != "cpu":
+        return half != "bf16" or torch.cuda.is_bf16_supported(including_emulation=False)
+    words = PROCESSOR.read_text().split() if PROCESSOR.exists() else ()
+    return half == "bf16" and ("avx512_bf16" in words or "amx_bf16" in words)
 
 
 def precision(way: str) -> str:

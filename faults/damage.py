@@ -56,6 +56,7 @@ LINKS = {
     ),
     "a tracking and its first half": Link((f"{KCF}/vot2018/baseline/*/[!.]*",), STEPS["track"], (), HALF),
     "maps and figures": Link((f"{RUN}/maps/*.npz",), STEPS["figure"]),
+    "figures and the report": Link((f"{RUN}/figures/*.svg",), STEPS["report"]),
     "scores and tables": Link(SCORES, STEPS["table"], (f"{RUN}/scores/*/got10k-*.json",)),
     "configuration and a step": Link((f"{RUN}/config.yaml",), STEPS["table"]),
     "Snakemake's records and Snakemake": Link((".snakemake/metadata/*",), STEPS["table"]),

@@ -47,7 +47,7 @@ class OnnxNetwork:
 
     def __init__(self, folder: Path, network: Network) -> None:
         self.network = network
-        self._exemplar, self._search = (_session(folder / name) for name in (EXEMPLAR, SEARCH))
+        self._exemplar, self._search = (session(folder / name) for name in (EXEMPLAR, SEARCH))
 
     def exemplar(self, images: Tensor) -> tuple[Tensor, ...]:
         """Kernels, each (B, C, k, k), of exemplar images (B, 3, z, z), RGB float32 in 0..255."""
@@ -253,7 +253,8 @@ def _write(
             raise InputError("onnx is not installed: pip install onnx onnxruntime") from None
 
 
-def _session(path: Path) -> Any:
+def session(path: Path) -> Any:
+    """ONNX Runtime on a file, with PyTorch's number of threads. Raises InputError where it is not installed."""
     try:
         import onnxruntime
     except ImportError:

@@ -30,6 +30,7 @@ from siamrcr.layouts import Files
 from siamrcr.ragged import Regions
 
 MANIFEST = "manifest.json"
+REMEDY = "remove it and track again, which keeps what is whole"
 
 # What a VOT file holds in place of a region, by code.
 _MARKS = {INIT: "1", FAILURE: "2", SKIPPED: "0"}
@@ -83,10 +84,12 @@ def read(tracks: Path, benchmark: str, sequences: list[Sequence], subset: bool =
     A run that is longer than the ground truth is cut, except on GOT-10k. One that is shorter gets NaN boxes on
     TrackingNet and stays as it is elsewhere: the rules decide. TrackingNet's rule also knows a missing sequence. Raises
     InputError, in one line, where sequences are missing elsewhere or the manifest says that the tracker failed on some
-    (unless `subset`), a file does not parse, or on GOT-10k a run has another length.
+    (unless `subset`), it is of another benchmark, a file does not parse, or on GOT-10k a run has another length.
     """
-    manifest = read_manifest(tracks) if tracks.is_dir() else None
-    failures = (manifest or {}).get("failures")
+    manifest = (read_manifest(tracks) if tracks.is_dir() else None) or {}
+    if (named := manifest.get("benchmark", benchmark)) != benchmark:
+        raise InputError(f"{tracks / MANIFEST}: is of {named}, not of {benchmark}: {REMEDY}")
+    failures = manifest.get("failures")
     if failures and not subset:
         where, why = next(iter(failures.items()))
         raise InputError(
@@ -138,7 +141,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     path = folder / MANIFEST
     if not path.is_file():
         return None
-    found = files.read_json(path, "remove it and track again, which keeps what is whole")
+    found = files.read_json(path, REMEDY)
     return found if isinstance(found, dict) else None
 
 

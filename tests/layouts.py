@@ -62,6 +62,36 @@ def got10k_clips(split: Path) -> list[Clip]:
     return made
 
 
+def otb_clips(folder: Path, names: Items[str], frames: int) -> list[Clip]:
+    """The first frames of real sequences that OTB lays out; its boxes count from 1."""
+    made = []
+    for name in names:
+        lines = (folder / name / "groundtruth_rect.txt").read_text().replace("\t", ",").splitlines()[:frames]
+        boxes = np.loadtxt(lines, delimiter=",", ndmin=2) - (1, 1, 0, 0)
+        made.append(Clip(name, tuple(sorted((folder / name / "img").glob("*.jpg"))[:frames]), boxes))
+    return made
+
+
+def coco128_clips(folder: Path, count: int) -> list[Clip]:
+    """Real images, each with its largest object; labels are class, centre and size as shares of the image."""
+    made = []
+    for label in sorted((folder / "labels").rglob("*.txt"))[:count]:
+        path = next((folder / "images").rglob(f"{label.stem}.jpg"))
+        height, width = cv2.imread(str(path)).shape[:2]
+        _, x, y, w, h = max(np.loadtxt(label, ndmin=2).tolist(), key=lambda row: row[3] * row[4])
+        box = [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]
+        made.append(Clip(label.stem, (path,), np.array([box])))
+    return made
+
+
+def fill(split: Path, videos: Items[Clip]) -> None:
+    """Put other frames and boxes into the sequences of a folder laid out as GOT-10k's train or val."""
+    for old, new in zip(got10k_clips(split), videos, strict=True):
+        for number, path in enumerate(new.frames, start=1):
+            shutil.copyfile(path, split / old.name / f"{number:08d}.jpg")
+        np.savetxt(split / old.name / "groundtruth.txt", new.boxes, fmt="%.4f", delimiter=",")
+
+
 def coco(root: Path, videos: Items[Clip], images: str = "train2017") -> None:
     """Every frame an image with its object, and a crowd and a second object on the first."""
     (root / images).mkdir(parents=True)
@@ -149,8 +179,11 @@ def lasot(root: Path, names: list[str]) -> None:
         (folder / "groundtruth.txt").write_text("1,1,5,5\n")
 
 
-def real_tree(mini: Path, real: Path) -> None:
-    """A folder as data/real: the generated benchmarks, linked, and training sets made of GOT-10k's training clips."""
+def real_tree(mini: Path, real: Path, images: Items[Clip] = ()) -> None:
+    """A folder as data/real: the generated benchmarks, linked, and training sets made of GOT-10k's training clips.
+
+    COCO and ImageNet DET take `images` where there are some.
+    """
     for dataset in BENCHMARKS:
         (real / dataset).mkdir(parents=True)
         for entry in sorted((mini / dataset).iterdir()):
@@ -158,9 +191,9 @@ def real_tree(mini: Path, real: Path) -> None:
     videos = got10k_clips(mini / "got10k" / "train")
     trackingnet_train(real / "trackingnet", videos[:4])
     lasot_train(real / "lasot", videos[:4])
-    coco(real / "coco", videos[:2])
+    coco(real / "coco", images or videos[:2])
     vid(real / "vid", videos[:4])
-    det(real / "det", videos[:2])
+    det(real / "det", images or videos[:2])
 
 
 def zipped(content: dict[str, bytes | str]) -> bytes:

@@ -39,6 +39,7 @@ def test_goals_are_told_of_the_fastest_way_of_the_large_network_with_two_threads
         row("resnet50", 2, "eager", 180, 340),
         row("resnet50", 2, "torch", 140, 250),
         row("resnet50", 2, "onnx", 120, 200),
+        row("resnet50", 2, "bf16", 60, 100),
         row("mini", 2, "eager", 8, 8),
         row("mini", 2, "onnx", 6, 6),
     ]
@@ -72,6 +73,18 @@ def test_a_gpu_has_the_precisions_and_the_compiler_that_it_can_use(monkeypatch: 
         assert ways.names("cuda") == expected
 
 
+def test_a_processor_has_the_precision_that_it_computes_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for words, compiler, expected in (
+        ("avx2 avx512_bf16", None, ("eager", "torch", "bf16", "onnx")),
+        ("avx2 avx512f", "g++", ("eager", "torch", "compiled", "onnx")),
+        ("amx_bf16", "g++", ("eager", "torch", "bf16", "compiled", "compiled bf16", "onnx")),
+    ):
+        (tmp_path / "cpuinfo").write_text(f"flags : {words}\n")
+        monkeypatch.setattr(ways, "PROCESSOR", tmp_path / "cpuinfo")
+        monkeypatch.setattr(ways, "which", lambda _, found=compiler: found)
+        assert ways.names("cpu") == expected
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made, threads = tmp_path_factory.mktemp("frames"), torch.get_num_threads()
@@ -84,7 +97,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("way", [*ways.names("cpu"), "bf16"])
+@pytest.mark.parametrize("way", ["eager", "torch", "onnx", "bf16"])
 def test_a_frame_is_timed_in_every_way(way: str, folder: Path) -> None:
     found = step.one("mini", way, "cpu", 1, 4, folder)
     assert all(np.isfinite(value) and value > 0 for value in found.values())

@@ -1,6 +1,7 @@
 """The paper's own configuration, every rule live, on tiny data in the official layouts."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import timm
 import torch
 import yaml
-from layouts import real_tree
+from layouts import Clip, coco128_clips, fill, otb_clips, real_tree
 from safetensors.torch import save_file
 from workspace import REPOSITORY, siamrcr, snakemake, workspace
 
@@ -75,7 +76,12 @@ def test_the_papers_path_runs(tmp_path: Path) -> None:
     for dataset in BENCHMARKS:
         mini.generate(dataset, tmp_path / "generated", settings)
     real = folder / "data" / "real"
-    real_tree(tmp_path / "generated", real)
+    images: list[Clip] = []
+    if given := os.environ.get("SIAMRCR_REAL_DATA"):  # all six training sets are then made of real frames
+        videos = otb_clips(Path(given) / "sequences" / "otb", ("Bird2", "Couple", "Crossing", "Dog"), settings.frames)
+        fill(tmp_path / "generated" / "got10k" / "train", videos)
+        images = coco128_clips(Path(given) / "images" / "coco128", 16)
+    real_tree(tmp_path / "generated", real, images)
     (real / "resnet50").mkdir()
     torch.manual_seed(0)
     # The published file's checksum would be asked of that name.

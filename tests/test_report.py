@@ -10,6 +10,7 @@ import pytest
 from fake_run import configuration, fill, maps
 
 from analysis import figures, report, tables
+from analysis.report import pictures
 from analysis.scores import GENERATED
 from siamrcr.config import Run
 from siamrcr.errors import InputError
@@ -193,7 +194,7 @@ def test_a_figure_that_was_not_drawn_is_named_with_its_command(tmp_path: Path) -
     run = configuration(tmp_path)
     made(run)
     (run.folder / "figures/figure-1.svg").unlink()
-    with pytest.raises(InputError, match=r"figure-1\.svg: not drawn yet: run siamrcr figure figure-1"):
+    with pytest.raises(InputError, match=r"figure-1\.svg: not drawn yet: run `siamrcr figure figure-1`"):
         report.write(run)
 
 
@@ -201,8 +202,54 @@ def test_half_a_figure_is_named_with_its_command(tmp_path: Path) -> None:
     run = configuration(tmp_path)
     made(run)
     write_text(run.folder / "figures/radius.svg", SVG[:60])
-    with pytest.raises(InputError, match=r"radius\.svg: not a whole SVG file .*: run siamrcr figure radius"):
+    with pytest.raises(
+        InputError, match=r"radius\.svg: not a whole SVG file .*: remove it and run `siamrcr figure radius`"
+    ):
         report.write(run)
+
+
+def test_a_figure_that_is_no_longer_as_it_was_drawn_is_named(tmp_path: Path) -> None:
+    run = configuration(tmp_path)
+    fill(run)
+    made(run)
+    folder = run.folder / "figures"
+    figures.write(run, "radius")
+    figures.write(run, "vot2018-ranking")
+    page, drawn = report.write(run).read_text(), (folder / "radius.svg").read_bytes()
+    for data, words in (
+        (drawn.replace(b"stroke", b"strokf", 1), "is damaged, or was edited"),
+        ((folder / "vot2018-ranking.svg").read_bytes(), "is the figure vot2018-ranking"),
+    ):
+        assert data != drawn
+        (folder / "radius.svg").write_bytes(data)
+        with pytest.raises(InputError, match=rf"radius\.svg: ({words}).*: remove it and run `siamrcr figure radius`"):
+            report.write(run)
+    # An editor's copy has another last line, and is the user's own.
+    (folder / "radius.svg").write_bytes(b"\n".join(drawn.splitlines()[:-1]) + b"\n")
+    assert len(report.write(run).read_text()) < len(page)
+
+
+def test_a_large_figure_is_a_picture_that_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = configuration(tmp_path)
+    fill(run)
+    for name in ("radius", "vot2018-ranking"):
+        figures.write(run, name)
+    monkeypatch.setattr(pictures, "LARGEST_SVG", 0)
+    assert pictures.picture(run, "radius").source.startswith("data:image/png;base64,")
+    path = run.folder / "figures" / "radius.png"
+    drawn = bytearray(path.read_bytes())
+    drawn[len(drawn) // 2] ^= 1
+    for data, words in (
+        (bytes(drawn), "not a whole PNG file"),
+        (bytes(drawn[:300]), "not a whole PNG file"),
+        (path.with_name("vot2018-ranking.png").read_bytes(), "is the figure vot2018-ranking"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=rf"radius\.png: {words}.*: remove it and run `siamrcr figure radius`"):
+            pictures.picture(run, "radius")
+    path.unlink()
+    with pytest.raises(InputError, match=r"radius\.png: not drawn yet: run `siamrcr figure radius`"):
+        pictures.picture(run, "radius")
 
 
 def test_real_figures_fit(tmp_path: Path) -> None:

@@ -328,6 +328,12 @@ def test_the_digest_takes_arrays_as_they_are(tmp_path: Path) -> None:
     assert results.digest(tmp_path / "maps.npz") != first
 
 
+def test_the_manifest_of_another_benchmark_is_named(tmp_path: Path) -> None:
+    results.write_manifest(tmp_path, {"tracker": "kcf", "benchmark": "vot2018"})
+    with pytest.raises(InputError, match=r"manifest\.json: is of vot2018, not of otb2015: remove it and track again"):
+        results.read(tmp_path, "otb2015", [])
+
+
 def test_the_manifest_comes_back(tmp_path: Path) -> None:
     assert results.read_manifest(tmp_path) is None
     results.write_manifest(tmp_path, {"tracker": "kcf"})

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from workspace import REPOSITORY, command, environment, snakemake, workspace
 
+from faults.ground import digests
 from siamrcr.results import digest
 
 SCRIPT = REPOSITORY / "workflow" / "local_slurm.py"
@@ -124,3 +125,13 @@ def test_cancelled_timed_out_and_its_node_down_a_training_ends_in_the_same_bytes
     assert sorted(ends["siamrcr"]) == ["CANCELLED", "COMPLETED"]
     assert ends["radius-3"] == ["COMPLETED"], "a job whose node failed is queued again under its number"
     assert "Restarts=1" in asked(cluster, "scontrol", "show", "job", first["radius-3"][0])
+
+
+@pytest.mark.slow
+def test_the_whole_workflow_ends_in_the_same_bytes(cluster: dict[str, str], tmp_path: Path) -> None:
+    alone, folder = workspace(tmp_path / "alone"), workspace(tmp_path / "slurm")
+    snakemake(alone, *TINY)
+    done = subprocess.run(through_slurm(*TINY), cwd=folder, env=cluster, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "results/tiny/report/index.html").stat().st_size > 1_000_000
+    assert digests(folder) == digests(alone)

@@ -3,11 +3,9 @@
 import base64
 from dataclasses import dataclass
 
-from analysis import needs, plots
-from analysis.captions import Captions
+from analysis import captions, needs, plots
 from analysis.scores import BENCHMARK_LABELS
 from siamrcr.config import Run
-from siamrcr.errors import InputError
 
 # A larger SVG holds an image; the PNG says the same in fewer bytes.
 LARGEST_SVG = 500_000
@@ -36,11 +34,10 @@ class Picture:
 
 
 def picture(run: Run, name: str) -> Picture:
-    """A figure with its caption. Raises InputError, naming the command, where it was not drawn yet."""
+    """A figure with its caption. Raises InputError, naming the command, where it is not drawn yet or is damaged."""
     folder = run.folder / "figures"
-    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
-    if not (svg.exists() and png.exists()):
-        raise InputError(f"{svg}: not drawn yet: run siamrcr figure {name}")
-    chosen, kind = (svg, "svg+xml") if svg.stat().st_size <= LARGEST_SVG else (png, "png")
-    data = base64.b64encode(chosen.read_bytes()).decode()
-    return Picture(name, TITLES[name], Captions(folder)[name], f"data:image/{kind};base64,{data}")
+    data, kind = captions.vector(folder / f"{name}.svg"), "svg+xml"
+    if len(data) > LARGEST_SVG:
+        data, kind = captions.raster(folder / f"{name}.png"), "png"
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return Picture(name, TITLES[name], captions.Captions(folder)[name], source)
