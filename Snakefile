@@ -7,6 +7,7 @@ from snakemake.utils import min_version, validate
 
 from siamrcr import config as settings
 from siamrcr.errors import InputError
+from siamrcr.files import probe
 
 min_version("9.25")
 
@@ -57,7 +58,12 @@ rule all:
 
 
 onstart:
-    settings.write(config, CONFIGURATION)
+    try:
+        # Snakemake tells of a disk that refuses by a traceback, and only once it prepares the first job.
+        probe(FOLDER)
+        settings.write(config, CONFIGURATION)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
     announce(workflow.dag)
 
 

@@ -81,11 +81,20 @@ def reached(rows: list[dict[str, Any]], device: str) -> list[Goal]:
     """The goals of a whole frame, by the fastest way to run the ResNet-50 with two threads."""
     large = [row for row in rows if row["network"] == "resnet50" and row["threads"] == 2]
     eager = next(row for row in large if row["runtime"] == ways.EAGER)
-    # Half precision changes scores: it has its rows, and no part in the goals.
+    fastest = min(large, key=lambda row: row["whole"])
+    # Half precision changes scores: the goals are told of what does not, and its speed beside them.
     best = min((row for row in large if ways.precision(row["runtime"]) == "fp32"), key=lambda row: row["whole"])
     where = f"ResNet-50, {best['runtime']}"
     found = [
-        Goal(f"{where}: at least 1.35 times the eager frames/s", eager["whole"] / best["whole"], (".2f", ""), 1.35),
+        *(
+            Goal(
+                f"ResNet-50, {row['runtime']}: at least 1.35 times the eager frames/s",
+                eager["whole"] / row["whole"],
+                (".2f", ""),
+                1.35,
+            )
+            for row in ([best] if fastest is best else [best, fastest])
+        ),
         Goal(
             f"{where}: decode, crop and post-processing under 6 ms a frame",
             best["decode"] + best["other"],
@@ -96,7 +105,7 @@ def reached(rows: list[dict[str, Any]], device: str) -> list[Goal]:
     # A batch of one does not fill a GPU.
     if device == "cpu":
         text = f"{where}: the network reaches at least 90 % of a matrix product's rate"
-        found.insert(1, Goal(text, 100 * best["of_product"], (".0f", " %"), 90))
+        found.insert(-1, Goal(text, 100 * best["of_product"], (".0f", " %"), 90))
     return found
 
 

@@ -66,10 +66,12 @@ class Archive:
             name = member.filename.replace("\\", "/")
             if name.startswith("/") or ".." in PurePosixPath(name).parts or name[1:2] == ":":
                 raise InputError(f"{path}: {name!r} leads out of the archive: it is not to be trusted, pack it again")
-            if not name.isprintable():
+            if not name.isprintable() or not PurePosixPath(name).parts:
                 raise InputError(f"{path}: {name!r} is no name of a file: pack it again")
             if name.endswith("/"):
                 continue
+            # As paths are written: without empty parts, and without a dot for the same folder.
+            name = str(PurePosixPath(name))
             if name in self.members:
                 raise InputError(f"{path}: holds {name} twice: pack it again")
             self.members[name] = member

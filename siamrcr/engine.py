@@ -195,7 +195,8 @@ def _discard_stale(folder: Path, benchmark: str, sequences: list[Sequence], repe
     True where everything is as it was when the folder was last written to.
     """
     stamp = folder / STAMP
-    old = read_json(stamp, "remove it") if stamp.is_file() else {}
+    remedy = f"remove {folder} and track again, since nothing else tells what its results were made of"
+    old = read_json(stamp, remedy) if stamp.is_file() else {}
     now = {sequence.name: _fingerprint(sequence) for sequence in sequences}
     stale = 0
     for name, fingerprint in now.items():

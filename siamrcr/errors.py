@@ -5,8 +5,12 @@ class InputError(Exception):
     """Something the user gave cannot be used.
 
     The message is one line that names the file, key or frame and the remedy; the command line prints it alone and exits
-    with status 2.
+    with status 2. Strangers' words in it stay in that line: what does not print is escaped.
     """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 class TrackerError(InputError):

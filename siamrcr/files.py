@@ -43,6 +43,17 @@ def writable(path: Path) -> Iterator[None]:
         raise DiskError(f"{path}: cannot be written ({remedy}") from error
 
 
+def probe(folder: Path, size: int = 1) -> None:
+    """Write a nameless file of some bytes to a folder: before a long step is the time to learn that it fails.
+
+    Raises DiskError, naming the folder and the remedy.
+    """
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            stream.write(bytes(size))
+
+
 def refusal(error: OSError) -> str | None:
     """Why a disk refuses to be written to, and what to do; None where the error is another."""
     # NumPy tells a short write in words of its own.

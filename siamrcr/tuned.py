@@ -26,8 +26,12 @@ def read(path: Path) -> dict[str, Any]:
     Raises InputError where it is not such a file or names a test split.
     """
     found = read_json(path, "run `siamrcr tune` first, or remove the key `tuned`")
-    keys = set(found) if isinstance(found, dict) else set()
-    if not {"split", "trials", "tracking"} <= keys or set(found["tracking"]) != set(PARAMETERS):
+    tracking = found.get("tracking") if isinstance(found, dict) else None
+    whole = isinstance(tracking, dict) and {"split", "trials"} <= set(found) and set(tracking) == set(PARAMETERS)
+    if not whole:
         raise InputError(f"{path}: not a file of `siamrcr tune`: run it again")
-    allowed(found["split"])
+    try:
+        allowed(found["split"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return dict(found)

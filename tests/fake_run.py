@@ -1,10 +1,7 @@
 """A small run of the paper's kind, to be filled with what the bench simulates."""
 
-import sys
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the bench is no part of the package
 
 from bench.simulation import PROVENANCE, card, fill, maps
 from siamrcr.config import Run, resolve

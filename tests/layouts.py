@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siamrcr import integrity
+
 BENCHMARKS = ("got10k", "trackingnet", "lasot", "otb2015", "vot2018", "vot2019")
 # Names of LaSOT's training sequences.
 LASOT_TRAIN = ("airplane-2", "airplane-3", "bear-1", "bear-3", "cat-2", "cat-4", "dog-2", "dog-3")
@@ -90,6 +92,7 @@ def fill(split: Path, videos: Items[Clip]) -> None:
         for number, path in enumerate(new.frames, start=1):
             shutil.copyfile(path, split / old.name / f"{number:08d}.jpg")
         np.savetxt(split / old.name / "groundtruth.txt", new.boxes, fmt="%.4f", delimiter=",")
+    integrity.record(split.parent)
 
 
 def coco(root: Path, videos: Items[Clip], images: str = "train2017") -> None:

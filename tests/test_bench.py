@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bench import evaluation, layout, peers, training
+from bench.inputs import inputs
+from bench.timing import seconds
 from siamrcr import datasets, results
 from siamrcr.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # the bench is no part of the package
-
-from bench import evaluation, layout, peers, training  # noqa: E402
-from bench.inputs import inputs  # noqa: E402
-from bench.timing import seconds  # noqa: E402
 
 SHARE = 0.01
 

@@ -1,11 +1,8 @@
 """The bench of the report at a size of seconds: the same files, jobs and goals."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the bench is no part of the package
 
 from analysis.scores import Scores, entry
 from bench import loading, report

@@ -9,15 +9,12 @@ import pytest
 import torch
 from moving_square import SMALL
 
+import bench.__main__ as bench
+from bench import paths, tracking
 from siamrcr.config import Network, Tracking
 from siamrcr.errors import InputError
 from siamrcr.model import SiamRCR
 from siamrcr.tracker import Targets
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the bench is no part of the package
-
-import bench.__main__ as bench
-from bench import paths, tracking
 
 
 @pytest.fixture(autouse=True)

@@ -169,6 +169,16 @@ def test_repetitions(benchmark: str, tracker: str, deterministic: bool, wanted: 
     assert engine.repetition_count(settings(), tracker, benchmark, deterministic) == wanted
 
 
+def test_a_damaged_stamp_says_what_to_remove(run: Run) -> None:
+    trained(run)
+    folder = engine.track(run, "small-s0", "otb2015")
+    (folder / results.MANIFEST).unlink()
+    stamp = folder / engine.STAMP
+    stamp.write_text(stamp.read_text().replace("sequences", "sequencez"))
+    with pytest.raises(InputError, match=rf"settings\.json: is damaged.*: remove {folder} and track again"):
+        engine.track(run, "small-s0", "otb2015")
+
+
 def test_other_settings_are_tracked_again(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     trained(run)
     folder = engine.track(run, "small-s0", "otb2015")

@@ -187,9 +187,14 @@ def test_inputs_that_once_broke_a_parser(tmp_path: Path, path: Path) -> None:
     parser.survives(tmp_path, data)
 
 
+def test_a_line_stays_one_whatever_a_file_holds() -> None:
+    """Not even a terminal's own commands get through."""
+    assert str(InputError("a.csv: 'x\n\x1e\x1b[2Jé'")) == "a.csv: 'x\\n\\x1e\\x1b[2Jé'"
+
+
 def test_what_is_neither_a_value_nor_a_line_is_a_failure(tmp_path: Path) -> None:
     parser = PARSERS["configurations"]
-    for error in (ValueError("run.yaml"), InputError("another file: wrong"), InputError("run.yaml: two\nlines")):
+    for error in (ValueError("run.yaml"), InputError("another file: wrong")):
 
         def fails(*_: object, error: Exception = error) -> None:
             raise error

@@ -1,17 +1,14 @@
 """What a plan of many variants counts, and a tracker's model found without a list of all."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from bench import scale
 from siamrcr import config
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # the bench is no part of the package
-
-from bench import scale  # noqa: E402
 
 
 def test_a_trackers_model_is_the_one_that_lists_it() -> None:

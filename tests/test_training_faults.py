@@ -4,7 +4,10 @@ import errno
 import json
 import os
 import signal
+import tempfile
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from test_training import batch, stop_at, weights
 from siamrcr.config import Run
 from siamrcr.errors import InputError
 from siamrcr.losses import POSITIVE, labels
-from siamrcr.training import checkpoint, index, picture, sources
+from siamrcr.training import checkpoint, index, picture, record, sources
 from siamrcr.training.loader import Batch, Examples
 from siamrcr.training.step import Step
 from siamrcr.training.train import train
@@ -163,7 +166,27 @@ def test_a_full_disk_costs_the_logs_and_not_the_training(
     told = capsys.readouterr().err
     folder = run.folder / "logs/training/tiny-s0"
     assert told.count(f"{folder}: no logs from here on (No space left on device); training goes on") == 1
+    assert "Traceback" not in told
     assert weights(run) == weights(whole)
+
+
+def test_a_disk_that_cannot_be_written_to_is_told_before_a_training(
+    make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make()
+    monkeypatch.setattr(tempfile, "TemporaryFile", raising(OSError(errno.EROFS, os.strerror(errno.EROFS))))
+    with pytest.raises(InputError, match=r"models: cannot be written \(Read-only file system\): make it writable"):
+        train(run, "tiny", 0)
+    assert "pairs" not in capsys.readouterr().err
+
+
+def test_another_threads_error_is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", partial(record.quiet, told.append))
+    thread = threading.Thread(target=raising(FULL))
+    thread.start()
+    thread.join()
+    assert len(told) == 1
 
 
 def test_a_batch_that_cannot_be_kept_hides_not_why_it_should_be(

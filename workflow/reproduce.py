@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from siamrcr.errors import DiskError
+from siamrcr.files import probe
+
 ROOT = Path(__file__).resolve().parents[1]
+# Bytes for Snakemake's own records and log, whose lack of room it tells by a traceback.
+RECORDS = 1 << 20
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
@@ -14,7 +19,10 @@ def main() -> None:
     """Replace this process by Snakemake in the repository; exit with a message where one is at work there."""
     os.chdir(ROOT)
     state = Path(".snakemake")
-    state.mkdir(exist_ok=True)
+    try:
+        probe(state, RECORDS)
+    except DiskError as error:
+        sys.exit(f"siamrcr: {error}")
     # The kernel frees this lock when its holder dies, which Snakemake's own lock files outlive. Snakemake inherits it.
     lock = os.open(state / "reproduce.lock", os.O_CREAT | os.O_WRONLY)
     os.set_inheritable(lock, True)

@@ -225,7 +225,7 @@ def _members(archive: Archive, stream: IO[bytes], folder: Path) -> Iterator[tupl
                     raise InputError(
                         f"{entry.filename!r} is a link or a special file: unpack it by hand if you trust it"
                     )
-                if not entry.is_dir():
+                if not entry.filename.endswith("/"):
                     yield entry.filename, entry.file_size, zipped.open(entry)
         return
     unpacked = gzip.GzipFile(fileobj=stream) if archive.name.endswith("gz") else stream

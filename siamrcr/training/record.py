@@ -1,9 +1,11 @@
 """What a training shows beside its line on the terminal: TensorBoard's curves, and pictures of batches."""
 
 import sys
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +24,12 @@ from siamrcr.training.step import Step
 FEW = 10  # pairs that may be unreadable whatever their share
 
 
+def quiet(inner: Callable[[threading.ExceptHookArgs], object], arguments: threading.ExceptHookArgs) -> None:
+    """A hook for threads that ended by an error: TensorBoard's hands it on to whoever writes next, and says nothing."""
+    if not type(arguments.thread).__module__.startswith("tensorboard."):
+        inner(arguments)
+
+
 class Record:
     """The logs of one training in a folder; a process that does not speak for all writes none.
 
@@ -33,6 +41,7 @@ class Record:
         # What an interrupted training logged after its checkpoint is dropped.
         self._writer: SummaryWriter | None = None
         if speaks:
+            threading.excepthook = partial(quiet, threading.excepthook)
             with self._expendable():
                 self._writer = SummaryWriter(str(folder), purge_step=iteration)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from siamrcr.config import Model, Run, Training
 from siamrcr.device import select
 from siamrcr.errors import InputError
-from siamrcr.files import atomic, settings_hash, sha256, write_json
+from siamrcr.files import atomic, probe, settings_hash, sha256, write_json
 from siamrcr.hyperparameters import SPEED_ONLY
 from siamrcr.model import parameters_by_part, save
 from siamrcr.progress import progress
@@ -60,6 +60,8 @@ def _train(run: Run, model: str, settings: Model, seed: int, device: torch.devic
     step = Step(settings, device, processes)
     name = run.folder / "models" / f"{model}-s{seed}"
     path = name.with_name(f"{name.name}.checkpoint.pt")
+    if processes.first:
+        probe(path.parent)
     identity = {"seed": seed, "settings": _shaping(settings, processes), "data": card.data(pools)}
     history = torch.zeros((training.iterations, len(card.LOSSES)), dtype=torch.float64)
     first, seconds, waited = 0, 0.0, 0.0
