@@ -161,6 +161,8 @@ class Round:
             if mend is not None:
                 mend()
             done = self.run(command)
+        if mend is not None:
+            mend()
         self.compare()
         return "told" if followed else "continued"
 
