@@ -156,6 +156,15 @@ def test_a_damaged_file_is_told_by_its_reader_and_made_again(tmp_path: Path, kin
         read()
 
 
+def test_a_target_whose_file_was_emptied_is_missed(tmp_path: Path) -> None:
+    """An empty file of a target is known from OTB's own, and passed over there."""
+    mini.generate("otb2015", tmp_path, Mini(frames=3, sequences=3))
+    path = next(tmp_path.glob("otb2015/*/groundtruth_rect.2.txt"))
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"groundtruth_rect\.2\.txt: is not the file that was recorded"):
+        datasets.load("otb2015", tmp_path / "otb2015")
+
+
 def test_an_interrupted_dataset_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> list[str]:
         raise KeyboardInterrupt

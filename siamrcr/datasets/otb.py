@@ -69,7 +69,7 @@ def parse(text: str, origin: object, name: str) -> Truth:
 def _targets(folder: Path) -> dict[str, Path]:
     """Sequence -> file of ground truth in one folder."""
     # Human4's first file is empty; Jogging has a third one without a number, a copy of the first.
-    numbered = {path.name[-5]: path for path in folder.glob("groundtruth_rect.[0-9].txt") if path.stat().st_size}
+    numbered = {path.name[-5]: path for path in folder.glob("groundtruth_rect.[0-9].txt") if read_text(path)}
     if not numbered:
         plain = folder / "groundtruth_rect.txt"
         return {canonical("otb2015", folder.name): plain} if plain.is_file() else {}
