@@ -1,11 +1,16 @@
 """Fixtures that tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from downloads import sources_table as sources_table
 from server import patient_server as patient_server
+
+# A shell without job control starts what goes to the background with Ctrl-C ignored, and all its children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ An archive is a file, several pieces of one (`.aa`, `.ab`, ...), or a member of 
 three without a copy.
 """
 
-import errno
 import gzip
 import io
 import lzma
@@ -196,8 +195,9 @@ def _merge(source: Path, target: Path) -> None:
     try:
         source.replace(target)
         return
-    except OSError as error:  # asked of the file system, not beforehand: another archive may just bring that folder
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+    except OSError:
+        # A folder, or a link to one, is in the way: looked for now, since another archive may just have brought it.
+        if not (source.is_dir() and target.is_dir()):
             raise
     for child in sorted(source.iterdir()):
         _merge(child, target / child.name)

@@ -120,7 +120,7 @@ def batches(
         # Its frames hold the loader, whose processes end with it: left alive, they would keep this process from ending.
         traceback.clear_frames(error.__traceback__)
         # A loader process wraps the message in a traceback of several lines.
-        line = str(error).splitlines()[-1]
+        line = str(error.args[0]).splitlines()[-1]
         raise InputError(line.removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")) from None
     except (ConnectionError, EOFError, FileNotFoundError) as error:
         # What PyTorch gives instead of its own words where a process ends while a batch of its is being fetched.
