@@ -131,22 +131,22 @@ def _run(
 
 
 def _files(benchmark: str, job: Job) -> list[str]:
-    """The files that tell whether a run is whole; one of times may go on growing with other repetitions."""
-    return [
-        place(benchmark, job.sequence.name, job.repetition) for place in (layouts.boxes_file, layouts.confidence_file)
-    ]
+    """The files of a run, the boxes first; repetitions may share that of times."""
+    places = (layouts.boxes_file, layouts.confidence_file, layouts.times_file)
+    return [place(benchmark, job.sequence.name, job.repetition) for place in places]
 
 
 def _whole(finished: Finished, benchmark: str, job: Job) -> bool:
-    """Whether a run is stored as it was written; says so where its files are there and are something else."""
-    boxes, confidence = _files(benchmark, job)
-    if not results.exists(finished.folder, benchmark, job.sequence.name, job.repetition):
+    """Whether a run is stored as it was written; takes away and names what is there and is something else."""
+    names = _files(benchmark, job)
+    if not (finished.folder / names[0]).is_file():
         return False
-    if finished.holds(boxes) and (confidence not in finished.known or finished.holds(confidence)):
-        return True
-    if boxes in finished.known:
-        print(f"{finished.folder / boxes}: is not what was tracked: it is tracked again", file=sys.stderr)
-    return False
+    changed = [name for name in names if name in finished.known and not finished.holds(name)]
+    for name in changed:
+        # Of a shared file nothing is kept: it goes, so each repetition that wrote to it is tracked again.
+        (finished.folder / name).unlink(missing_ok=True)
+        print(f"{finished.folder / name}: is not what was tracked: it is tracked again", file=sys.stderr)
+    return not changed and names[0] in finished.known
 
 
 def _checksums(folder: Path) -> dict[str, str]:

@@ -247,6 +247,34 @@ def test_fewer_repetitions_leave_none_behind(run: Run) -> None:
     assert record["fps"] > 0
 
 
+@pytest.mark.parametrize(
+    ("tracker", "damaged", "again"),
+    [
+        ("random", "Alpha_002.txt", {"Alpha_002.txt"}),
+        ("random", "Alpha_time.txt", {"Alpha.txt", "Alpha_002.txt"}),
+        ("small-s0", "Alpha_001_confidence.value", {"Alpha.txt"}),
+    ],
+)
+def test_a_file_that_changed_is_tracked_again_and_no_other(
+    run: Run, tracker: str, damaged: str, again: set[str]
+) -> None:
+    trained(run)
+    folder = engine.track(run, tracker, "otb2015")
+    digest, shape = results.digest(folder), np.loadtxt(folder / "Alpha_time.txt", delimiter=",").shape
+    written = {path: path.stat().st_mtime_ns for path in folder.glob("*.txt") if not path.stem.endswith("_time")}
+    data = bytearray((folder / damaged).read_bytes())
+    data[0] ^= 8  # 0 is 8, 2 is a colon
+    (folder / damaged).write_bytes(data)
+    (folder / results.MANIFEST).unlink()
+    engine.track(run, tracker, "otb2015")
+    assert (folder / damaged).read_bytes() != data
+    assert {path.name for path, time in written.items() if path.stat().st_mtime_ns != time} == again
+    assert results.digest(folder) == digest
+    times = np.loadtxt(folder / "Alpha_time.txt", delimiter=",")
+    assert times.shape == shape
+    assert np.isfinite(times).all()
+
+
 @pytest.mark.parametrize("damage", ["missing", "empty"])
 def test_a_bad_frame_stops_with_its_name_and_keeps_what_was_finished(
     run: Run, damage: str, monkeypatch: pytest.MonkeyPatch

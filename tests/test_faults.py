@@ -33,12 +33,14 @@ def test_a_step_killed_under_snakemake_continues(given: Round) -> None:
     assert kills.workflow_killed("track", "all")(given) == "continued"
 
 
-@pytest.mark.parametrize("kind", ["flipped", "exchanged"])
-def test_damaged_raw_results_are_named_and_the_remedy_helps(given: Round, kind: str) -> None:
+@pytest.mark.parametrize("what", ["boxes", "times"])
+@pytest.mark.parametrize("kind", ["truncated", "flipped", "exchanged"])
+def test_damaged_raw_results_are_named_and_the_remedy_helps(given: Round, kind: str, what: str) -> None:
     # Tracking is what the line asks for, and evaluation follows.
     link = damage.LINKS["raw results and scores"]
     given.remove(*link.step.outputs)
-    path, other = damage._drawn(given, link)
+    boxes, times = (given.results / "tracks" / "kcf" / "otb2015" / f"Mini1{end}.txt" for end in ("", "_time"))
+    path, other = (boxes, times) if what == "boxes" else (times, boxes)
     damage._exchange(path, other) if kind == "exchanged" else damage._damage(given, path, kind)
     done = given.run(given.siamrcr(*link.step.verb))
     assert done.status == 2
