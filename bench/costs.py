@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from siamrcr import config
+from siamrcr import allocator, config
 from siamrcr.config import Training
 from siamrcr.datasets.images import FrameFiles
 from siamrcr.datasets.sequence import Sequence
@@ -99,6 +99,7 @@ class _Timed(Step):
 
 def main() -> None:
     """Do the part that the command line names."""
+    allocator.keep()  # as every verb does
     part, *rest = sys.argv[1:]
     if part == "step":
         found = step(int(rest[0]))

@@ -1,4 +1,7 @@
-"""From whole frames to a training pair, on one core: `python -m bench.loading FOLDER PAIRS` prints seconds as JSON."""
+"""From whole frames to a training pair, on one core: `python -m bench.loading FOLDER PAIRS` prints seconds as JSON.
+
+With `kept` as third word every loader has the memory of `siamrcr.allocator`, else what the C library does by itself.
+"""
 
 import json
 import sys
@@ -10,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from siamrcr import allocator
 from siamrcr.config import Model, Training
 from siamrcr.crops import crop_matrix
 from siamrcr.datasets.images import FrameFiles
@@ -124,6 +128,8 @@ def _timed(work: Callable[[], object]) -> float:
 def main() -> None:
     """Time each loader over the same pairs, a block of each in turn: what else the machine does befalls all alike."""
     folder, pairs = Path(sys.argv[1]), int(sys.argv[2])
+    if "kept" in sys.argv[3:]:
+        allocator.keep()
     cv2.setNumThreads(1)
     shares = reductions(folder)
     pool = read(folder, "all", list(range(len(shares))))

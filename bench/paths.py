@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from bench import ways
-from siamrcr import config, datasets, lanes
+from siamrcr import allocator, config, datasets, lanes
 from siamrcr.baselines import GPU_LANES
 from siamrcr.config import Mini, Tracking
 from siamrcr.datasets.mini import generate
@@ -234,6 +234,7 @@ def _taken(sequence: Sequence, rows: list[int]) -> Sequence:
 
 def main() -> None:
     """Do the part that the command line names."""
+    allocator.keep()  # as every verb does
     part, *rest = sys.argv[1:]
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:

@@ -17,7 +17,7 @@ from torch import Tensor
 from bench import goals, loading, ways
 from bench.goals import Goal
 from bench.training import _python
-from siamrcr import config, stages
+from siamrcr import allocator, config, stages
 from siamrcr.config import Network, Tracking
 from siamrcr.datasets.images import FrameFiles
 from siamrcr.datasets.sequence import read_image
@@ -208,6 +208,7 @@ def _wait(device: torch.device) -> None:
 
 def main() -> None:
     """Time what the command line names, and print it as JSON."""
+    allocator.keep()  # as every verb does
     network, way, device, threads, frames, folder = sys.argv[1:]
     print(json.dumps(one(network, way, device, int(threads), int(frames), Path(folder))))
 

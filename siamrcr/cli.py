@@ -9,13 +9,12 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from siamrcr import allocator
 from siamrcr.arguments import Verb, chosen_run, parser
 from siamrcr.errors import InputError
-
-if TYPE_CHECKING:
-    pass
+from siamrcr.guard import end_with_workflow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,8 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that wait for one another by spinning are up to ten times slower beside other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        from siamrcr.guard import end_with_workflow
-
+        allocator.keep()
         end_with_workflow()
         return verb(options) or 0
     except InputError as error:

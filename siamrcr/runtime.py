@@ -93,7 +93,12 @@ class Compiled(Forwarding):
     """A runtime whose functions torch.compile has written anew, once for each size of batch."""
 
     def __init__(self, runtime: Runtime) -> None:
+        from torch._inductor import config as inductor  # takes a second, for those who compile alone
+
         super().__init__(runtime)
+        # On a CPU: weights are packed once as its convolutions want them, and these also add and rectify. As an option
+        # of torch.compile it comes too late for the weights to be constants.
+        inductor.freezing = self.device.type == "cpu"
         self._exemplar = torch.compile(runtime.exemplar, dynamic=False)
         self._search = torch.compile(runtime.search, dynamic=False)
 

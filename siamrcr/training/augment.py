@@ -48,12 +48,13 @@ def search_matrix(
     size = network.search_size
     nominal = float(context_side(box[2:], context)) * size / network.exemplar_size
     middle = centers(box)
+    left, top, right, bottom = corners(box).tolist()
     for _ in range(TRIES):
         side = nominal * rng.uniform(1 / training.scale_jitter, training.scale_jitter)
         x, y = middle + rng.uniform(-training.shift_jitter, training.shift_jitter, 2) * side / 2
         matrix = crop_matrix((x, y), side, size)
-        inside = transform(matrix, box)
-        if inside.min() >= 0 and inside.max() <= size - 1:
+        (scale, _, dx), (_, _, dy) = matrix.tolist()
+        if min(scale * left + dx, scale * top + dy) >= 0 and max(scale * right + dx, scale * bottom + dy) <= size - 1:
             return matrix
     return crop_matrix((middle[0], middle[1]), nominal, size)
 
@@ -137,10 +138,11 @@ def recolored(pair: tuple[Image, Image], training: Training, rng: np.random.Gene
 
 
 def _inside(image: Image, matrix: NDArray[np.float64], size: int) -> bool:
-    """Whether a crop shows nothing outside its frame."""
-    points = np.array([[0.0, 0.0], [size - 1.0, size - 1.0]]) - matrix[:, 2]
-    found = points @ np.linalg.inv(matrix[:, :2]).T
-    return bool((found >= 0).all() and (found <= (image.shape[1] - 1, image.shape[0] - 1)).all())
+    """Whether a crop, upright or mirrored, shows nothing outside its frame."""
+    (across, _, dx), (_, down, dy) = matrix.tolist()
+    xs, ys = ([-shift / scale, (size - 1 - shift) / scale] for scale, shift in ((across, dx), (down, dy)))
+    height, width = image.shape[:2]
+    return min(*xs, *ys) >= 0 and max(xs) <= width - 1 and max(ys) <= height - 1
 
 
 def _rgb(crop: Image) -> Image:

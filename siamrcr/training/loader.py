@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from siamrcr import allocator
 from siamrcr.config import Model
 from siamrcr.datasets.sequence import decode
 from siamrcr.errors import InputError
@@ -137,6 +138,7 @@ def collate(examples: list[tuple[Example, list[str]]]) -> tuple[Batch, list[str]
 
 def _start_worker(_: int) -> None:
     cv2.setNumThreads(1)
+    allocator.keep()  # a process that was forked has it already
     # Sent to the whole process group, a signal would end the loader before the training has written its checkpoint. The
     # loader's own end of a process that is stuck is that signal too.
     for number in SIGNALS:

@@ -63,15 +63,11 @@ wildcard_constraints:
     shards=r"\d+",
 
 
-# This environment's siamrcr comes first, in a container that container's, and it ends when the workflow does. Freeing whole frames and feature maps costs page
-# faults unless glibc keeps the memory, which made training on a CPU up to twice as fast.
+# This environment's siamrcr comes first, in a container that container's, and it ends when the workflow does.
 CONTAINED = any(method.name == "APPTAINER" for method in workflow.deployment_settings.deployment_method)
 PREFIX = {
     **({} if CONTAINED else {"PATH": f'"{Path(sys.executable).parent}:$PATH"'}),
     "SIAMRCR_GUARD": 1,
-    "MALLOC_MMAP_THRESHOLD_": 2_000_000_000,
-    "MALLOC_TRIM_THRESHOLD_": 8_000_000_000,
-    "MALLOC_TOP_PAD_": 200_000_000,
 }
 # Snakemake's own strict mode goes where a prefix is set: without it the end of a pipe tells how a job ended.
 shell.prefix("set -euo pipefail; export " + " ".join(f"{name}={value}" for name, value in PREFIX.items()) + "; ")
