@@ -6,17 +6,18 @@ Sections `network`, `loss`, `training` and `tracking` at its top level set the r
 
 import difflib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from siamrcr.errors import InputError
 from siamrcr.files import write_text
 from siamrcr.hyperparameters import TRAINING_SETS as TRAINING_SETS
-from siamrcr.hyperparameters import Count, Positive, Settings
+from siamrcr.hyperparameters import Count, Positive, Seed, Settings
 from siamrcr.hyperparameters import Loss as Loss
 from siamrcr.hyperparameters import Network as Network
 from siamrcr.hyperparameters import Tracking as Tracking
@@ -29,6 +30,17 @@ BENCHMARKS: tuple[str, ...] = get_args(BenchmarkName)
 DATASET = {name: name.split("-")[0] for name in BENCHMARKS}
 # A server holds the ground truth: raw results are packed for it.
 SERVED = ("got10k-test", "trackingnet")
+# Of a benchmark: the rules that can score it, the one that papers print first.
+_PASS = ("official", "got10k", "pysot", "pytracking")
+_RESETS = ("published", "matlab7", "pysot", "vot-toolkit")
+RULES = dict.fromkeys(BENCHMARKS, ("official",))
+RULES |= {"otb2015": _PASS, "lasot": _PASS, "vot2018": _RESETS, "vot2019": _RESETS}
+# Parts of datasets that are needed as a whole.
+SPLITS = (
+    *("got10k-train", "got10k-val", "got10k-test", "trackingnet-train", "trackingnet-test", "lasot-train"),
+    *("lasot-test", "otb2015", "vot2018", "vot2019", "coco", "vid", "det", "resnet50"),
+)
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1)]
 
 
 class Model(Settings):
@@ -36,7 +48,7 @@ class Model(Settings):
 
     label: str = ""  # shown in tables; the name where empty
     benchmarks: tuple[BenchmarkName, ...] = ()
-    seeds: tuple[int, ...] | None = None  # the run's where absent
+    seeds: Seeds | None = None  # the run's where absent
     checkpoint: Path | None = None  # a user's own weights in place of training
     weights_of: str = ""  # another model, whose trained weights this one only tracks with
     tuned: Path | None = None  # a file of `siamrcr tune`: its penalty, window and size rate replace those of `tracking`
@@ -99,11 +111,18 @@ class Benchmark(Settings):
     eao_interval: tuple[int, int] | None = None  # VOT; the official one where absent
     answers: dict[str, Path] = {}  # tracker -> file with the server's answer, as --answer takes it
 
+    @field_validator("eao_interval")
+    @classmethod
+    def _lengths_ascend(cls, interval: tuple[int, int] | None) -> tuple[int, int] | None:
+        if interval is not None and not 1 <= interval[0] <= interval[1]:
+            raise ValueError("give the shortest and the longest length in frames, from 1 up")
+        return interval
+
 
 class Mini(Settings):
     """The generated benchmarks."""
 
-    seed: int = 0
+    seed: Seed = 0
     width: Count = 256
     height: Count = 192
     frames: Count = 40
@@ -116,7 +135,7 @@ class Analysis(Settings):
     """What the tables and figures are made of."""
 
     bootstrap: Count = 2000
-    seed: int = 0
+    seed: Seed = 0
     reference: str = "siamrcr"  # the model whose rows are the paper's own
     components: dict[Literal["I", "II", "III", "IV"], str] = {}  # Table 1: row -> model
     radius: dict[Literal["1", "2", "3", "4", "5"], str] = {}  # Table 2: r -> model
@@ -132,7 +151,7 @@ class Run(Settings):
     source: Literal["mini", "real"] = "mini"
     data: Path = Path("data")
     results: Path = Path("results")
-    seeds: tuple[int, ...] = (0,)
+    seeds: Seeds = (0,)
     device: str = "auto"
     runtime: Literal["torch", "onnx"] = "torch"  # what runs a trained network in tracking; onnx: on the CPU
     lanes: Count | None = None  # sequences tracked at once; where absent cores that are free, 16 on a GPU, 1 of others'
@@ -152,16 +171,6 @@ class Run(Settings):
         for name in (*self.models, *self.trackers):
             if not name.replace("-", "").replace("_", "").replace("+", "").replace(".", "").isalnum():
                 raise ValueError(f"name {name!r}: use letters, digits, '-', '_', '+' and '.' only")
-        named = [
-            *self.analysis.components.values(),
-            *self.analysis.radius.values(),
-            *self.analysis.correlation.values(),
-        ]
-        for name in named:
-            if name not in self.models:
-                raise ValueError(
-                    f"analysis names model {name!r}, which is not under models:{_suggestion(name, self.models)}"
-                )
         for name, model in self.models.items():
             other = self.models.get(model.weights_of)
             if model.weights_of and (other is None or other.weights_of or model.checkpoint or model.seeds):
@@ -169,6 +178,35 @@ class Run(Settings):
                     f"models.{name}.weights_of: name a model that is trained itself, without `checkpoint` and `seeds`"
                     f" beside it, not {model.weights_of!r}"
                 )
+        for place, kind, name, known in self._named():
+            if name not in known:
+                raise ValueError(f"{place}: unknown {kind} {name!r}{_suggestion(name, known)}")
+        return self
+
+    def _named(self) -> Iterator[tuple[str, str, str, Collection[str]]]:
+        """Each name that stands for something else: its place, of what it is a name, itself, and those that exist."""
+        for key in ("components", "radius", "correlation"):
+            for row, name in getattr(self.analysis, key).items():
+                yield f"analysis.{key}.{row}", "model", name, self.models
+        # A run of variants alone may lack the paper's own model.
+        if "reference" in self.analysis.model_fields_set:
+            yield "analysis.reference", "model", self.analysis.reference, self.models
+        yield from (("training_roots", "training set", name, TRAINING_SETS) for name in self.training_roots)
+        yield from (("expected", "split", name, SPLITS) for name in self.expected)
+        trackers = {**self.trained(), **self.trackers}
+        for benchmark, own in self.benchmarks.items():
+            place = f"benchmarks.{benchmark}"
+            yield from ((f"{place}.answers", "tracker", name, trackers) for name in own.answers)
+            if own.convention is not None:
+                yield f"{place}.convention", "rule", own.convention, RULES[benchmark]
+
+    @model_validator(mode="after")
+    def _benchmarks_have_a_use_for_their_keys(self) -> "Run":
+        for name, own in self.benchmarks.items():
+            if own.eao_interval and RULES[name] != _RESETS:
+                raise ValueError(f"benchmarks.{name}.eao_interval: VOT alone is scored over lengths: leave it out")
+            if own.answers and name not in SERVED:
+                raise ValueError(f"benchmarks.{name}.answers: no server scores {name}: leave them out")
         return self
 
     @model_validator(mode="after")
@@ -322,9 +360,15 @@ def _explain(error: ValidationError, origin: str, prefix: tuple[str, ...] = ()) 
         known = _fields(where[:-1])
         message = f"unknown setting {where[-1]!r}{_suggestion(where[-1], known)}"
         where = where[:-1]
+    elif where[-1:] == ["[key]"] and problem["type"] == "literal_error":
+        known = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
+        message = f"unknown name {where[-2]!r}{_suggestion(where[-2], known)}"
+        where = where[:-2]
+    elif problem["type"] == "too_short":
+        message = "give at least one"
     elif "input" in problem and not isinstance(problem["input"], (dict, BaseModel)):
         message = f"{message}, not {problem['input']!r}"
-    place = ".".join(where)
+    place = ".".join(part for part in where if part != "[key]")
     return f"{origin}: {place + ': ' if place else ''}{message}"
 
 
@@ -340,4 +384,4 @@ def _fields(where: list[str]) -> list[str]:
 
 def _suggestion(word: str, known: Any) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known) or 'none'}"

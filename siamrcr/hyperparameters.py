@@ -12,6 +12,8 @@ TRAINING_SETS = ("got10k", "trackingnet", "lasot", "coco", "vid", "det")
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+LARGEST_SEED = 2**63 - 1  # that the generators of NumPy and PyTorch both take
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 class Settings(BaseModel):

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from analysis import evaluation
 from siamrcr import config, hyperparameters
+from siamrcr.datasets import verification
 from siamrcr.errors import InputError
 
 CONFIGURATIONS = Path("workflow/config")
@@ -67,7 +69,34 @@ def test_every_hyper_parameter_names_its_source() -> None:
         ({"network": {"search_size": 250}}, ["network", "250", "127 and 255"]),
         ({"models": {"a": {"training": {"datasets": {"lasott": 1}}}}}, ["lasott", "lasot"]),
         ({"trackers": {"x": {"label": "X"}}}, ["trackers.x", "command", "results"]),
-        ({"analysis": {"radius": {"1": "radius-1"}}}, ["radius-1", "models:"]),
+        ({"analysis": {"radius": {"1": "radius-1"}}}, ["analysis.radius.1", "model 'radius-1'"]),
+        ({"models": {"a": {}}, "analysis": {"reference": "siamrcrr"}}, ["analysis.reference", "'siamrcrr'", "are a"]),
+        ({"training_roots": {"got10kk": "/x"}}, ["training_roots", "'got10kk'", "mean 'got10k'"]),
+        ({"expected": {"got10k-tain": 5}}, ["expected", "'got10k-tain'", "mean 'got10k-train'"]),
+        ({"expected": {7: 5}}, ["expected.7: ", "string"]),
+        ({"shards": {"lasott": 2}}, ["shards: unknown name 'lasott'", "mean 'lasot'"]),
+        ({"analysis": {"radius": {"9": "a"}}}, ["analysis.radius: unknown name '9'", "1, 2, 3, 4, 5"]),
+        (
+            {"benchmarks": {"otb2015": {"convention": "pysott"}}},
+            ["benchmarks.otb2015.convention", "'pysott'", "mean 'pysot'"],
+        ),
+        (
+            {"models": {"a": {}}, "benchmarks": {"got10k-test": {"answers": {"aa-s0": "x.json"}}}},
+            ["benchmarks.got10k-test.answers", "'aa-s0'", "mean 'a-s0'"],
+        ),
+        (
+            {"models": {"a": {}}, "benchmarks": {"lasot": {"answers": {"a-s0": "x.json"}}}},
+            ["benchmarks.lasot.answers", "no server"],
+        ),
+        (
+            {"benchmarks": {"vot2018": {"eao_interval": [300, 10]}}},
+            ["benchmarks.vot2018.eao_interval", "shortest", "[300, 10]"],
+        ),
+        ({"benchmarks": {"vot2018": {"eao_interval": [0, 10]}}}, ["benchmarks.vot2018.eao_interval", "from 1"]),
+        ({"benchmarks": {"otb2015": {"eao_interval": [3, 10]}}}, ["benchmarks.otb2015.eao_interval", "VOT"]),
+        ({"seeds": []}, ["seeds", "at least one"]),
+        ({"seeds": [-1]}, ["seeds.0", "-1"]),
+        ({"models": {"a": {"seeds": [10**23]}}}, ["models.a.seeds.0", str(10**23)]),
         ({"models": {"a b": {}}}, ["a b", "letters"]),
         (
             {"loss": {"detach_iou_weight": False, "detach_classification_weight": False}},
@@ -82,6 +111,16 @@ def test_mistakes_get_one_line(raw: dict, words: list[str]) -> None:
     assert message.startswith("my.yaml: ")
     assert "\n" not in message
     assert all(word in message for word in words), message
+    assert "[key]" not in message
+
+
+def test_names_of_rules_and_splits_are_those_that_there_are() -> None:
+    assert {name: evaluation.conventions(name) for name in config.BENCHMARKS} == config.RULES
+    assert tuple(split.name for split in verification.SPLITS) == config.SPLITS
+
+
+def test_variants_alone_need_no_reference_model() -> None:
+    assert config.resolve({"models": {"chebyshev": {}}}).analysis.reference == "siamrcr"
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:

@@ -111,7 +111,8 @@ def test_the_servers_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert score["status"] == "answered"
     assert score["metrics"]["success"] == {"value": pytest.approx(0.705), "stderr": None}
     assert "the server's answer" in capsys.readouterr().out
-    configured = ("--set", f"benchmarks.trackingnet.answers.ours={answer}")
+    entry = f"trackers.ours.results.trackingnet={tracks}"
+    configured = ("--set", entry, "--set", f"benchmarks.trackingnet.answers.ours={answer}")
     assert evaluate(tmp_path, *command, *configured)["metrics"] == score["metrics"]
     capsys.readouterr()
     assert "differences need the ground truth" in refused(capsys, "evaluate", *command, "--against", tracks)
