@@ -69,3 +69,13 @@ def test_no_file_has_outgrown_one_subject() -> None:
     )
     long = {name: len(Path(name).read_text().splitlines()) for name in files.stdout.split() if Path(name).exists()}
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
+
+
+def test_every_folder_of_results_is_listed() -> None:
+    code = [path for top in ("siamrcr", "analysis", "bench", "faults") for path in Path(top).rglob("*.py")]
+    text = "\n".join(path.read_text() for path in [*code, *Path("workflow").rglob("*.smk")])
+    made = {f"{{run}}/{name}" for name in re.findall(r'(?:run\.folder|RUN\.folder|FOLDER) / "([\w.]+)"', text)}
+    made |= set(re.findall(r'default=Path\("results/([\w.]+)"\)', text))
+    assert len(made) > 14, "the patterns no longer find what is written"
+    rows = "\n".join(line for line in Path("results/README.md").read_text().splitlines() if line.startswith("| `"))
+    assert sorted(name for name in made if f"`{name}" not in rows) == []
