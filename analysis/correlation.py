@@ -14,6 +14,7 @@ from matplotlib.patheffects import withStroke
 
 from analysis import needs, pearson, reported
 from analysis.scores import BENCHMARK_LABELS, map_files
+from siamrcr import mapfile
 from siamrcr.config import Run
 
 PANELS = {
@@ -121,7 +122,7 @@ def _shown(correlation: pearson.Correlation, form: str) -> str:
 def cases(run: Run) -> tuple[Figure, str]:
     """Figure 1: search images in which the tracking score ranks a better box first than the classification score."""
     paths = [path for path in needs.figure(run, "figure-1") if path.exists()]
-    maps = pearson.load(paths[0]) if paths else None
+    maps = mapfile.load(paths[0]) if paths else None
     count = min(CASES, len(maps["case_image"])) if maps else 0
     columns, rows = 3, max(-(-count // 3), 1)
     figure = Figure(figsize=(2.5 * columns + 0.2, 3.0 * rows + 0.5), layout="compressed")

@@ -1,6 +1,5 @@
 """Pearson's R between the score that ranks the boxes and their overlap, with a bootstrap over sequences."""
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from siamrcr.bundles import BROKEN
+from siamrcr import mapfile
 from siamrcr.config import Run
 from siamrcr.errors import InputError
 
@@ -95,21 +94,9 @@ def pooled(seeds: Sequence[Correlation], seed: int) -> Correlation:
 
 def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """Arrays of a model's maps files, one a seed. Raises InputError for a damaged one, and for one of other frames."""
-    found = [load(path) for path in paths]
+    found = [mapfile.load(path) for path in paths]
     for path, maps in zip(paths, found, strict=True):
         if not np.array_equal(maps["names"], found[0]["names"]):
-            raise InputError(f"{path}: other frames than in {paths[0]}: remove both and run siamrcr maps again")
+            commands = f"{mapfile.again(paths[0])} and {mapfile.again(path)}"
+            raise InputError(f"{path}: other frames than in {paths[0]}: run {commands}")
     return found
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Arrays of a maps file. Raises InputError for a damaged one, and for one of another model."""
-    again = "remove it and run siamrcr maps again"
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-    except (*BROKEN, KeyError, SyntaxError, NotImplementedError, struct.error) as reason:
-        raise InputError(f"{path}: not a maps file ({' '.join(str(reason).split())}): {again}") from None
-    if str(arrays.get("tracker", path.stem)) != path.stem:
-        raise InputError(f"{path}: holds the maps of {arrays['tracker']}: {again}")
-    return arrays

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,9 +16,10 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from siamrcr import results
-from siamrcr.config import DATASET, Run
+from siamrcr import mapfile, results
+from siamrcr.config import DATASET, Model, Run
 from siamrcr.datasets import plan, transfer, verification
+from siamrcr.datasets.mini import WRITERS
 from siamrcr.errors import InputError
 from siamrcr.files import read_json, sha256
 
@@ -182,7 +183,8 @@ def _folders(run: Run) -> Iterator[Finding]:
 
 def _datasets(run: Run) -> Iterator[Finding]:
     """Which datasets are there, and whether the others can be had, with room for all of them."""
-    trained = (name for model in run.models.values() for name in model.training.datasets)
+    models = [model for name, model in run.models.items() if run.trains(name)]
+    trained = (name for model in models for name in (*model.training.datasets, *_pretrained(run, model)))
     names = dict.fromkeys([*trained, *(DATASET[benchmark] for _, benchmark in run.jobs())])
     absent = []
     for name in names:
@@ -190,10 +192,13 @@ def _datasets(run: Run) -> Iterator[Finding]:
             splits = verification.verify(run, name)
         except InputError as error:
             absent.append(name)
-            if run.source == "mini":
+            text, _, remedy = f"{name}: {error}".rpartition(". ")
+            if run.source == "real":
+                yield Finding("note", "dataset", text, remedy.removeprefix("Run: "))
+            elif name in WRITERS:
                 yield Finding("ok", "dataset", f"{name}: will be generated")
             else:
-                yield Finding("note", "dataset", f"{name}: {str(error).split('. Run:')[0]}", f"siamrcr download {name}")
+                yield Finding("stop", "dataset", f"{name}: has no miniature", "leave it out, or set source: real")
         else:
             yield Finding("ok", "dataset", f"{name}: {sum(each['sequences'] for each in splits.values())} sequences")
     if run.source == "real" and absent:
@@ -203,6 +208,12 @@ def _datasets(run: Run) -> Iterator[Finding]:
             yield Finding("stop", "plan", str(error).replace("\n", " "))
         else:
             yield Finding("ok", "plan", f"{', '.join(absent)} can be downloaded, and there is room for what is known")
+
+
+def _pretrained(run: Run, model: Model) -> list[str]:
+    """The dataset that has the backbone's weights, where the configuration names a file of one."""
+    path = Path(model.network.weights)
+    return [path.parent.name] if path.parent.parent == run.data / run.source else []
 
 
 def _workflow() -> Iterator[Finding]:
@@ -216,7 +227,7 @@ def _results(run: Run) -> Iterator[Finding]:
     """Whether what was computed is still what was written."""
     damaged: list[str] = []
     looked = 0
-    for path in sorted(run.folder.rglob("*.json")):
+    for path in sorted([*run.folder.rglob("*.json"), *run.folder.glob("maps/*.npz")]):
         looked += 1
         try:
             _intact(path)
@@ -224,11 +235,16 @@ def _results(run: Run) -> Iterator[Finding]:
             damaged.append(str(error))
     yield from (Finding("stop", "results", line) for line in damaged)
     if looked and not damaged:
-        yield Finding("ok", "results", f"{looked} records in {run.folder}, and what they tell of, are as written")
+        yield Finding(
+            "ok", "results", f"{looked} records and maps in {run.folder}, and what they tell of, are as written"
+        )
 
 
 def _intact(path: Path) -> None:
     """Raise InputError where a record, or a file that it tells of, is not what was written."""
+    if path.suffix == ".npz":
+        mapfile.load(path)
+        return
     found = read_json(path, "remove it, and run the same command again")
     if path.name == results.MANIFEST:
         with results.opened(path.parent) as source:
@@ -239,11 +255,11 @@ def _intact(path: Path) -> None:
         raise InputError(f"{weights}: is not what was trained: remove it, and train again")
 
 
-def tell(run: Run) -> int:
-    """Print each finding as it comes, and give the exit status."""
+def tell(run: Run, worded: Callable[[str], str] = str) -> int:
+    """Print each finding as it comes, its line as `worded` gives it, and give the exit status."""
     findings = []
     for finding in examine(run):
-        print(finding, flush=True)
+        print(worded(str(finding)), flush=True)
         findings.append(finding)
     return worst(findings)
 

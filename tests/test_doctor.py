@@ -5,6 +5,7 @@ from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from siamrcr import cli, config, doctor
@@ -113,9 +114,42 @@ def test_little_shared_memory_stops_where_loaders_share_it(monkeypatch: pytest.M
 
 def test_datasets_that_need_registration_stop_with_the_address(tmp_path: Path) -> None:
     findings = examined(tmp_path, source="real", training={"datasets": {"got10k": 1.0}})
-    assert any(each.remedy == "siamrcr download otb2015" for each in findings)
+    assert any(each.remedy == "`siamrcr download otb2015`" for each in findings)
     (plan,) = stops(findings, "plan")
     assert "got10k needs registration: register at" in plan.text
+
+
+def test_a_backbones_weights_are_a_dataset_like_any_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    planned: list[str] = []
+    monkeypatch.setattr("siamrcr.datasets.plan.ready", lambda _, names: planned.extend(names))
+    network = {"weights": "{data}/resnet50/model.safetensors"}
+    findings = examined(tmp_path, source="real", network=network)
+    assert any(each.remedy == "`siamrcr download resnet50`" for each in findings)
+    assert "resnet50" in planned
+    foreign = {"siamrcr": {"benchmarks": ["otb2015"], "checkpoint": "own.safetensors"}}
+    findings = examined(tmp_path, source="real", network=network, models=foreign)
+    assert not any("resnet50" in each.text for each in findings), "weights of one's own need no backbone's"
+
+
+def test_what_has_no_miniature_stops(tmp_path: Path) -> None:
+    (found,) = stops(examined(tmp_path, training={"datasets": {"coco": 1.0}}), "dataset")
+    assert "coco: has no miniature" in found.text
+
+
+def test_damaged_maps_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "mini" / "maps"
+    folder.mkdir(parents=True)
+    for name in ("a-s0", "b-s0", "c-s0"):
+        np.savez_compressed(folder / f"{name}.npz", names=np.arange(1000), tracker=np.array(name))
+    data = bytearray((folder / "b-s0.npz").read_bytes())
+    data[100] ^= 1
+    (folder / "b-s0.npz").write_bytes(data)
+    (folder / "c-s0.npz").write_bytes((folder / "a-s0.npz").read_bytes())
+    found = [each.text for each in stops(examined(tmp_path), "results")]
+    assert [Path(text.partition(": ")[0]).name for text in found] == ["b-s0.npz", "c-s0.npz"]
+    assert all(
+        f"remove it and run `siamrcr maps {model} --seed 0`" in text for model, text in zip("bc", found, strict=True)
+    )
 
 
 def test_damaged_results_are_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fake_run import configuration
 
 from analysis import pearson
 from analysis.report.pictures import picture
-from siamrcr import baselines, bundles, cli, config
+from siamrcr import baselines, bundles, cli, config, mapfile
 from siamrcr.errors import InputError
 from siamrcr.files import write_text
 from siamrcr.model import load
@@ -62,7 +62,7 @@ def test_code_in_score_maps_does_not_run(tmp_path: Path, ran: Path) -> None:
     path = tmp_path / "siamrcr-s0.npz"
     np.savez(path, iou=np.array([Payload(ran)], dtype=object))
     with pytest.raises(InputError, match=r"siamrcr-s0\.npz: not a maps file"):
-        pearson.load(path)
+        mapfile.load(path)
     assert not ran.exists()
 
 

@@ -34,7 +34,7 @@ def test_coco_gives_every_object_that_is_no_crowd(tmp_path, videos, images):
 
 def test_coco_names_what_is_missing_and_the_remedy(tmp_path, videos):
     path = tmp_path / "annotations" / "instances_train2017.json"
-    with pytest.raises(InputError, match=re.escape(str(path)) + r": no such file\. Run: siamrcr download coco"):
+    with pytest.raises(InputError, match=re.escape(str(path)) + r": no such file\. Run: `siamrcr download coco`"):
         coco.read(tmp_path)
     layouts.coco(tmp_path, videos)
     (tmp_path / "train2017").rename(tmp_path / "elsewhere")
@@ -90,7 +90,7 @@ def test_det_gives_a_sequence_an_object(tmp_path, videos):
 
 @pytest.mark.parametrize(("reader", "task"), [(ilsvrc.read_vid, "vid"), (ilsvrc.read_det, "det")])
 def test_ilsvrc_names_what_is_missing_or_malformed(tmp_path, videos, reader, task):
-    with pytest.raises(InputError, match=f"Annotations/{task.upper()}/train.*Run: siamrcr download {task}"):
+    with pytest.raises(InputError, match=f"Annotations/{task.upper()}/train.*Run: `siamrcr download {task}`"):
         reader(tmp_path)
     getattr(layouts, task)(tmp_path, videos)
     path = sorted(tmp_path.rglob("*.xml"))[0]

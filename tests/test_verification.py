@@ -67,7 +67,7 @@ def test_missing_sequences_are_named_with_the_remedy(tmp_path):
     with pytest.raises(InputError) as error:
         verification.verify(run, "lasot")
     assert str(error.value) == (
-        f"{root} is missing 3 of 280 test sequences (airplane-1 ...). Run: siamrcr download lasot"
+        f"{root} is missing 3 of 280 test sequences (airplane-1 ...). Run: `siamrcr download lasot`"
     )
     layouts.lasot(root, official[:3])
     assert verification.verify(run, "lasot") == {"lasot-test": {"sequences": 280, "frames": 280}}
@@ -140,7 +140,7 @@ def test_generated_datasets_have_no_official_counts(tmp_path, videos):
     # Never marked as real, whatever the run is.
     assert verification.mark(run_in(tmp_path), "otb2015", root) == tmp_path / "mini" / "otb2015.json"
     shutil.rmtree(root)
-    with pytest.raises(InputError, match=r"is missing 1 of 1 sequences\. Run: siamrcr mini"):
+    with pytest.raises(InputError, match=r"is missing 1 of 1 sequences\. Run: `siamrcr mini"):
         verification.verify(run, "otb2015")
     with pytest.raises(InputError, match="no sequences of otb2015"):
         verification.mark(run, "otb2015", root)

@@ -133,7 +133,7 @@ def must_be_complete(run: Run, dataset: str, found: list[Audit]) -> None:
         what = "; ".join(f"{e.split}: {len(e.missing)} missing, {len(e.damaged)} damaged" for e in bad)
         first = "delete what is damaged, then run" if any(each.damaged for each in bad) else "run"
         verb = "download" if run.source == "real" else "mini"
-        raise InputError(f"{bad[0].root}: {what}: {first}: siamrcr {verb} {dataset}")
+        raise InputError(f"{bad[0].root}: {what}: {first}: `siamrcr {verb} {dataset}`")
 
 
 def _sequences(split: verification.Split, root: Path, found: Audit) -> Iterator[tuple[str, Frames]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
 
-REMEDY = "Run: siamrcr download coco"
+REMEDY = "Run: `siamrcr download coco`"
 # Shared by all sequences of one frame, of which a training set has a million.
 VISIBLE = np.ones(1, dtype=np.bool_)
 NOTHING: dict[str, NDArray[np.bool_]] = {}

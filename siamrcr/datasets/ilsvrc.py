@@ -71,7 +71,7 @@ def _folders(root: Path, task: str) -> Iterator[tuple[Path, list[Annotation]]]:
     base, data = root / "Annotations" / task / "train", root / "Data" / task / "train"
     for folder in (base, data):
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder. Run: siamrcr download {task.lower()}")
+            raise InputError(f"{folder}: no such folder. Run: `siamrcr download {task.lower()}`")
     empty = True
     with progress(f"read {task}", 0, "annotations") as bar:
         for place, folders, entries in os.walk(base, followlinks=True):
@@ -82,7 +82,7 @@ def _folders(root: Path, task: str) -> Iterator[tuple[Path, list[Annotation]]]:
                 yield data / Path(place).relative_to(base), [_parse(path) for path in files]
                 bar.advance(len(files))
     if empty:
-        raise InputError(f"{base}: no annotations (*.xml). Run: siamrcr download {task.lower()}")
+        raise InputError(f"{base}: no annotations (*.xml). Run: `siamrcr download {task.lower()}`")
 
 
 def _parse(path: Path) -> Annotation:

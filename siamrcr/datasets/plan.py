@@ -76,7 +76,7 @@ def ready(run: Run, datasets: Iterable[str]) -> None:
         found = {item.source.file for item in at_hand}
         closed = [source for source in wanted if source.access == "registration" and source.file not in found]
         if closed:
-            problems.append(f"{registration(root, closed)}: siamrcr download {dataset} --from DIR")
+            problems.append(f"{registration(root, closed)}: `siamrcr download {dataset} --from DIR`")
     if problems:
         raise InputError("; ".join(problems))
     for root, size in needed.values():

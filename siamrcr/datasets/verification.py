@@ -66,7 +66,7 @@ def check(run: Run, split: Split) -> dict[str, int]:
         absent = missing(split, root) if wanted == official else []
         example = f" ({absent[0]} ...)" if absent else ""
         what = f"{split.part} sequences" if split.part else "sequences"
-        remedy = f"Run: siamrcr download {split.dataset}" if run.source == "real" else "Run: siamrcr mini"
+        remedy = f"Run: `siamrcr {'download' if run.source == 'real' else 'mini'} {split.dataset}`"
         if root != run.data / run.source / split.dataset:
             remedy = "Complete it there, or let the configuration name no folder of its own"
         raise InputError(f"{root} is missing {wanted - count['sequences']} of {wanted} {what}{example}. {remedy}")
@@ -93,7 +93,7 @@ def mark(run: Run, dataset: str, root: Path) -> Path:
     splits = {name: count for name, count in splits.items() if count["sequences"]}
     if not splits:
         raise InputError(
-            f"{root}: holds no sequences of {dataset} in its official layout. Run: siamrcr download {dataset}"
+            f"{root}: holds no sequences of {dataset} in its official layout. Run: `siamrcr download {dataset}`"
         )
     number, size = _size(root)
     own = root.parent / f"{dataset}.json"
