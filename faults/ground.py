@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -174,7 +175,7 @@ class Round:
             place = self.folder / target
             shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
         for command in re.findall(r"`siamrcr ([^`]+)`", line):
-            done = self.run(self.siamrcr(*command.split()))
+            done = self.run([sys.executable, "-m", "siamrcr", *shlex.split(command)])
             if done.status:
                 raise BrokenError(f"the remedy `siamrcr {command}` failed: {last(done)}")
 

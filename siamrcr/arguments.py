@@ -1,7 +1,11 @@
 """What each verb of the command line takes, with its defaults."""
 
 import argparse
+import io
+import re
+import shlex
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +88,7 @@ def parser(verbs: Mapping[str, Verb], description: str) -> argparse.ArgumentPars
 
     parser = add("train")
     parser.add_argument("model", help="a name under models: in the configuration")
-    parser.add_argument("--seed", type=int, help="the configuration's first seed where absent")
+    parser.add_argument("--seed", type=_seed, help="the configuration's first seed where absent")
 
     trackers = (
         "MODEL-sSEED, a name under trackers:, opencv:NAME, static, module:Class, a .safetensors file, or a folder of "
@@ -101,7 +105,7 @@ def parser(verbs: Mapping[str, Verb], description: str) -> argparse.ArgumentPars
 
     parser = add("maps")
     parser.add_argument("model", help="a name under models: in the configuration")
-    parser.add_argument("--seed", type=int, help="the configuration's first seed where absent")
+    parser.add_argument("--seed", type=_seed, help="the configuration's first seed where absent")
 
     parser = add("submit")
     parser.add_argument("benchmark", choices=SERVED, metavar="BENCHMARK", help=", ".join(SERVED))
@@ -164,7 +168,7 @@ def parser(verbs: Mapping[str, Verb], description: str) -> argparse.ArgumentPars
     parser.add_argument("--box", required=True, metavar="x,y,w,h", help="the target in the first frame, in pixels")
     parser.add_argument("--tracker", default="siamrcr-s0", help=trackers)
     parser.add_argument("--out", type=Path, metavar="FILE", help="annotated video; boxes only where absent")
-    parser.add_argument("--frames", type=count, metavar="N", help="stop after so many; a camera also stops at Ctrl-C")
+    parser.add_argument("--frames", type=_count, metavar="N", help="stop after so many; a camera also stops at Ctrl-C")
 
     parser = add("speed")
     parser.add_argument("tracker", help=trackers)
@@ -173,16 +177,16 @@ def parser(verbs: Mapping[str, Verb], description: str) -> argparse.ArgumentPars
     )
     rooted(parser)
     parser.add_argument("--sequence", default="", metavar="NAME", help="the longest where absent")
-    parser.add_argument("--frames", type=count, default=100, metavar="N", help="frames to time")
-    parser.add_argument("--warm-up", type=count, default=10, metavar="N", help="frames before them")
+    parser.add_argument("--frames", type=_count, default=100, metavar="N", help="frames to time")
+    parser.add_argument("--warm-up", type=_count, default=10, metavar="N", help="frames before them")
 
     parser = add("tune")
     parser.add_argument("model", help="a name under models: in the configuration")
-    parser.add_argument("--seed", type=int, help="the configuration's first seed where absent")
+    parser.add_argument("--seed", type=_seed, help="the configuration's first seed where absent")
     parser.add_argument("--benchmark", default="got10k-val", metavar="SPLIT", help=f"any of {', '.join(SPLITS)}")
     rooted(parser)
-    parser.add_argument("--trials", type=count, default=27, metavar="N", help="candidates; more extend a search")
-    parser.add_argument("--sequences", type=count, metavar="N", help="a seeded sample of so many; all where absent")
+    parser.add_argument("--trials", type=_count, default=27, metavar="N", help="candidates; more extend a search")
+    parser.add_argument("--sequences", type=_count, metavar="N", help="a seeded sample of so many; all where absent")
 
     parser = add("export")
     parser.add_argument("model", help="MODEL-sSEED or a .safetensors file")
@@ -205,17 +209,17 @@ def parser(verbs: Mapping[str, Verb], description: str) -> argparse.ArgumentPars
     return whole
 
 
-def count(text: str) -> int:
-    """A whole number of at least 1. Raises ValueError, which argparse tells in its own words."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}: give a whole number of 1 or more")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    from siamrcr.hyperparameters import LARGEST_SEED
+
+    if not text.isdecimal() or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 0 to {LARGEST_SEED}")
     return int(text)
 
 
@@ -248,3 +252,40 @@ def chosen_run(options: argparse.Namespace) -> "Run":
             entry = {part: entry}
         overrides = config.merge(overrides, entry)
     return config.load(path, overrides)
+
+
+def chosen_seed(run: "Run", options: argparse.Namespace) -> int:
+    """The seed of the model, both as the options name them; the model's first where they name none.
+
+    Raises InputError where the configuration has no such model or seed: no other verb would find what came of it.
+    """
+    if options.model not in run.models:
+        raise InputError(f"{options.configfile}: no model {options.model!r}; known are {', '.join(run.models)}")
+    seeds = run.model_seeds(options.model)
+    if options.seed not in (None, *seeds):
+        trained = run.models[options.model].weights_of or options.model
+        key = f"models.{trained}.seeds" if run.models[trained].seeds else "seeds"
+        named = ", ".join(map(str, seeds))
+        raise InputError(f"{options.configfile}: {key}: has {named}, and not {options.seed}: add it there")
+    return seeds[0] if options.seed is None else int(options.seed)
+
+
+def completed(text: str, whole: argparse.ArgumentParser, options: argparse.Namespace) -> str:
+    """The text, where every command in backticks has the `--configfile` and `--set` that `options` were given.
+
+    Followed without them, a remedy would mend another run. What `whole` does not take as a command stays as it is, and
+    so does one that has such options of its own.
+    """
+    given = [] if options.configfile == DEFAULT_CONFIGURATION else ["--configfile", str(options.configfile)]
+    given += [word for item in options.set or () for word in ("--set", item)]
+
+    def complete(found: re.Match[str]) -> str:
+        try:
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                taken = whole.parse_args(shlex.split(found[1]))
+        except (SystemExit, ValueError):
+            return found[0]
+        own = taken.configfile != DEFAULT_CONFIGURATION or taken.set
+        return found[0] if own else f"`siamrcr {found[1]} {shlex.join(given)}`"
+
+    return re.sub("`siamrcr ([^`]+)`", complete, text) if given else text

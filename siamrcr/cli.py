@@ -8,11 +8,11 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from siamrcr import allocator
-from siamrcr.arguments import Verb, chosen_run, parser
+from siamrcr.arguments import Verb, chosen_run, chosen_seed, completed, parser
 from siamrcr.errors import InputError
 from siamrcr.guard import end_with_workflow
 
@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done; 1: a tracker failed on some sequences; 2: the user's input cannot be used, said in one line; 130:
     interrupted; 141: nobody reads the output.
     """
-    verbs = {verb.__name__: verb for verb in VERBS}
-    options = parser(verbs, (__doc__ or "").splitlines()[0]).parse_args(arguments)
+    whole = _whole()
+    options = whole.parse_args(arguments)
     verb: Verb = options.verb
     # Threads that wait for one another by spinning are up to ten times slower beside other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         end_with_workflow()
         return verb(options) or 0
     except InputError as error:
-        print(f"siamrcr: {error}", file=sys.stderr)
+        # Wrapped anew, since what was given may not print in one line either.
+        print(f"siamrcr: {InputError(completed(str(error), whole, options))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("siamrcr: interrupted; the same command continues", file=sys.stderr)
@@ -55,7 +56,7 @@ def doctor(options: argparse.Namespace) -> int:
     """Say what would stop a run on this machine, each with its remedy; exit status 1 where anything would."""
     from siamrcr.doctor import tell
 
-    return tell(chosen_run(options))
+    return tell(chosen_run(options), partial(completed, whole=_whole(), options=options))
 
 
 def mini(options: argparse.Namespace) -> None:
@@ -119,8 +120,7 @@ def train(options: argparse.Namespace) -> int | None:
     from siamrcr.training.train import train
 
     run = chosen_run(options)
-    _known(options.model, run.models, "model", options)
-    seed = options.seed if options.seed is not None else run.model_seeds(options.model)[0]
+    seed = chosen_seed(run, options)
     settings = [f"--set={each}" for each in options.set or ()]
     status = launched(run, ["train", options.model, f"--seed={seed}", f"--configfile={options.configfile}", *settings])
     if status is None:
@@ -149,8 +149,7 @@ def maps(options: argparse.Namespace) -> None:
     from siamrcr.maps import collect
 
     run = chosen_run(options)
-    _known(options.model, run.models, "model", options)
-    print(collect(run, options.model, options.seed if options.seed is not None else run.model_seeds(options.model)[0]))
+    print(collect(run, options.model, chosen_seed(run, options)))
 
 
 def submit(options: argparse.Namespace) -> None:
@@ -301,8 +300,7 @@ def tune(options: argparse.Namespace) -> None:
     from siamrcr.tune import tune
 
     run = chosen_run(options)
-    _known(options.model, run.models, "model", options)
-    seed = options.seed if options.seed is not None else run.model_seeds(options.model)[0]
+    seed = chosen_seed(run, options)
     path = tune(run, options.model, seed, options.benchmark, options.root, options.trials, options.sequences)
     found = read_json(path, "tune again")
     low, high = found["gain_interval"]
@@ -354,9 +352,8 @@ def _tell(notes: Iterable[str]) -> None:
         print(f"siamrcr: {note}", file=sys.stderr)
 
 
-def _known(name: str, names: Any, kind: str, options: argparse.Namespace) -> None:
-    if name not in names:
-        raise InputError(f"{options.configfile}: no {kind} {name!r}; known are {', '.join(names)}")
+def _whole() -> argparse.ArgumentParser:
+    return parser({verb.__name__: verb for verb in VERBS}, (__doc__ or "").splitlines()[0])
 
 
 # In the order of `--help`.

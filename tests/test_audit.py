@@ -136,14 +136,15 @@ def test_the_command_line(tmp_path, videos, capsys):
     printed = capsys.readouterr()
     assert "| otb2015 | 100 | 1 | 3 | 99 | 0 | 0 |" in printed.out
     assert "otb2015: missing: Basketball, Bird1, Bird2, BlurBody, BlurCar1, and 94 more" in printed.out
-    assert printed.err == (f"siamrcr: {root}: otb2015: 99 missing, 0 damaged: run: siamrcr download otb2015\n")
+    command = f"siamrcr download otb2015 {' '.join(keys)}"
+    assert printed.err == f"siamrcr: {root}: otb2015: 99 missing, 0 damaged: run: `{command}`\n"
     assert len(json.loads((tmp_path / "found.json").read_text())[0]["missing"]) == 99
     assert cli.main([*arguments, "--set", "expected={otb2015: 1}"]) == 0
     assert cli.main(["verify", "got10k", "--parts", "vall", *keys]) == 2
     assert "got10k has no such split; known are train, val, test" in capsys.readouterr().err
     (root / "Biker" / "img" / "0001.jpg").write_bytes(b"")
     assert cli.main([*arguments, "--deep", "--set", "expected={otb2015: 1}"]) == 2
-    assert "delete what is damaged, then run: siamrcr download otb2015" in capsys.readouterr().err
+    assert "delete what is damaged, then run: `siamrcr download otb2015" in capsys.readouterr().err
 
 
 def test_generated_datasets_and_weights(tmp_path, capsys):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from siamrcr import cli
+from siamrcr.arguments import completed
 
 VERBS = (
     "mini",
@@ -65,6 +66,13 @@ def test_the_list_of_verbs_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
         (["speed", "opencv:KFC", "--root", "nowhere"], ["nowhere"]),
         (["tune", "siamrrc"], ["siamrrc", "siamrcr"]),
         (["export", "siamrcr-s7"], ["siamrcr-s7"]),
+        (["train", "siamrcr", "--seed", "7"], ["mini.yaml: seeds: ", "has 0, and not 7"]),
+        (["maps", "siamrcr", "--seed", "7"], ["mini.yaml: seeds: ", "has 0, and not 7"]),
+        (["tune", "siamrcr", "--seed", "7"], ["mini.yaml: seeds: ", "has 0, and not 7"]),
+        (
+            ["maps", "siamrcr", "--seed", "7", "--set", "models.siamrcr.seeds=[1, 2]"],
+            ["models.siamrcr.seeds: has 1, 2"],
+        ),
         (["table", "tabel-1"], ["tabel-1", "table-1"]),
         (["figure", "figure-6"], ["figure-6"]),
         (["digest", "nowhere"], ["nowhere"]),
@@ -96,11 +104,69 @@ def test_an_unknown_verb_or_benchmark_is_refused() -> None:
     assert "lasott" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "siamrcr", "--seed", "-1"], "-1: give a whole number from 0 to 9223372036854775807"),
+        (["maps", "siamrcr", "--seed", "9" * 23], f"{'9' * 23}: give a whole number from 0"),
+        (["speed", "static", "--frames", "0"], "0: give a whole number of 1 or more"),
+        (["tune", "siamrcr", "--trials", "x"], "x: give a whole number of 1 or more"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_remedy_is_for_the_run_that_was_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "my run.yaml"
+    mine.write_text("{run: mine, source: real, models: {siamrcr: {}}}")
+    place = f"results={tmp_path}"
+    given = ["--configfile", str(mine), "--set", place]
+    assert cli.main(["track", "siamrcr-s0", "otb2015", *given]) == 2
+    words = f"run `siamrcr train siamrcr --seed 0 --configfile '{mine}' --set {place}`\n"
+    assert capsys.readouterr().err.endswith(words)
+    assert cli.main(["track", "siamrcr-s0", "otb2015", *given[2:]]) == 2
+    assert capsys.readouterr().err.endswith(f"run `siamrcr train siamrcr --seed 0 --set {place}`\n")
+    cli.main(["doctor", *given, "--set", "models.siamrcr.benchmarks=[otb2015]"])
+    assert f"`siamrcr download otb2015 --configfile '{mine}' --set" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "siamrcr train",
+        "siamrcr trains a --seed 0",
+        "siamrcr mini --configfile b.yaml",
+        "siamrcr mini --set seed=1",
+        "ls",
+    ],
+)
+def test_what_is_no_command_or_has_options_is_left_alone(command: str) -> None:
+    whole = cli._whole()
+    options = whole.parse_args(["doctor", "--configfile", "a.yaml"])
+    assert completed(f"x: run `{command}`", whole, options) == f"x: run `{command}`"
+    assert completed("run `siamrcr mini otb2015`, then", whole, options) == (
+        "run `siamrcr mini otb2015 --configfile a.yaml`, then"
+    )
+
+
 def test_overrides_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr("siamrcr.training.train.train", lambda *arguments: seen.append(arguments))
-    arguments = ["train", "siamrcr", "--set", "training.epochs=3", "--set", "results=elsewhere", "--seed", "4"]
-    assert cli.main(arguments) == 0
+    arguments = [
+        "train",
+        "siamrcr",
+        "--set",
+        "training.epochs=3",
+        "--set",
+        "seeds=[0, 4]",
+        "--set",
+        "results=elsewhere",
+    ]
+    assert cli.main([*arguments, "--seed", "4"]) == 0
     run, model, seed = seen[0]
     assert run.models[model].training.epochs == 3
     assert run.results == Path("elsewhere")
