@@ -45,10 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         from siamrcr.files import refusal
 
-        remedy = refusal(error)
-        if remedy is None:
+        said = refusal(error, Path(str(error.filename2 or error.filename or "a file")))
+        if said is None:
             raise
-        print(f"siamrcr: {error.filename or 'a file'}: cannot be written ({remedy}", file=sys.stderr)
+        print(f"siamrcr: {said}", file=sys.stderr)
         return 2
 
 

@@ -37,10 +37,10 @@ def writable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = refusal(error)
-        if remedy is None:
+        said = refusal(error, path)
+        if said is None:
             raise
-        raise DiskError(f"{path}: cannot be written ({remedy}") from error
+        raise DiskError(said) from error
 
 
 def probe(folder: Path, size: int = 1) -> None:
@@ -54,14 +54,20 @@ def probe(folder: Path, size: int = 1) -> None:
             stream.write(bytes(size))
 
 
-def refusal(error: OSError) -> str | None:
-    """Why a disk refuses to be written to, and what to do; None where the error is another."""
+def refusal(error: OSError, path: Path) -> str | None:
+    """What stands in the way of writing `path`, and what to do; None where the error is another."""
     # NumPy tells a short write in words of its own.
     short = error.errno is None and "requested and" in str(error)
     if short or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{error.strerror or 'No space left'}): make room, and the same command continues"
+        why = error.strerror or "No space left"
+        return f"{path}: cannot be written ({why}): make room, and the same command continues"
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return f"{error.strerror}): make it writable, and the same command continues"
+        return f"{path}: cannot be written ({error.strerror}): make it writable, and the same command continues"
+    if error.errno == errno.EISDIR:
+        return f"{path}: is a folder, not a file: name another"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        files = [place for place in (path, *path.parents) if place.exists() and not place.is_dir()]
+        return f"{files[0]}: is a file, not a folder: name another" if files else None
     return None
 
 
@@ -72,6 +78,9 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def _atomic(path: Path) -> Iterator[Path]:
+    # Here and not when it takes its name: what goes into it may be hours of work.
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     temporary = Path(name)

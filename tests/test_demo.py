@@ -126,6 +126,18 @@ def test_an_output_that_is_no_video_is_refused(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
 
 
+def test_an_output_that_is_a_folder_is_refused_at_the_first_frame(tmp_path: Path) -> None:
+    source = film(tmp_path / "clip.mp4", frames())
+    (tmp_path / "seen.mp4").mkdir()
+
+    class Unused(Static):
+        def update(self, image: np.ndarray) -> np.ndarray:  # noqa: ARG002
+            raise AssertionError("the target was tracked")
+
+    with pytest.raises(InputError, match=r"seen\.mp4: is a folder, not a file: name another"):
+        demo(source, START, Unused(), tmp_path / "seen.mp4")
+
+
 def test_the_frame_is_drawn_on_a_copy_with_the_confidence_where_there_is_one() -> None:
     image = frames()[0]
     before = image.copy()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from siamrcr import files
-from siamrcr.errors import InputError
+from siamrcr.errors import DiskError, InputError
 from siamrcr.progress import Progress
 from siamrcr.provenance import provenance
 
@@ -84,6 +84,30 @@ def test_litter_of_killed_writers_is_swept_and_that_of_living_ones_stays(tmp_pat
         assert temporary.exists()
         assert not litter.exists()
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("folder", "folder: is a folder, not a file: name another"),
+        ("file/x.json", "file: is a file, not a folder: name another"),
+        ("file/sub/x.json", "file: is a file, not a folder: name another"),
+    ],
+)
+def test_an_output_of_the_wrong_kind_is_named_before_it_is_made(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("something")
+
+    def begin() -> None:
+        with files.atomic(tmp_path / name):
+            raise AssertionError("the work was begun")
+
+    with pytest.raises(DiskError) as caught:
+        begin()
+    assert str(caught.value) == str(tmp_path / said)
+    with pytest.raises(DiskError, match="is a file, not a folder"):
+        files.probe(tmp_path / "file")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_settings_hash_ignores_order() -> None:

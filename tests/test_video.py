@@ -148,6 +148,9 @@ def test_mistakes_are_said_in_one_line_and_leave_nothing(folder: Path) -> None:
     refused("no sequence 'Alpho' among 2; did you mean 'Alpha'", sequence="Alpho")
     refused("no raw results of 1 of 1", sequence="Beta")
     refused(r"x\.gif: end the name in \.mp4", out="x.gif")
+    (folder / "there.png").mkdir()
+    with pytest.raises(InputError, match=r"there\.png: is a folder, not a file: name another"):
+        video(run, BENCHMARK, "Alpha", {"mine": mine}, folder / "there.png", ROOT)
     refused("8 trackers: .* 7 colours", tracks={str(number): mine for number in range(8)})
     (ROOT / "Alpha/img/0005.png").write_bytes(b"broken")
     refused(r"0005\.png: not a readable image")
