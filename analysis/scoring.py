@@ -54,8 +54,8 @@ def task(run: Run, benchmark: str, annotations: Path | None = None, subset: bool
         root = None
     if root is not None and not root.is_dir():
         raise InputError(
-            f"{root}: no ground truth of {benchmark} there: give it with --annotations PATH, "
-            f"or run: siamrcr {'mini' if run.source == 'mini' else 'download'} {root.name}"
+            f"{root}: no ground truth of {benchmark} there: give it with --annotations PATH, or "
+            f"{datasets.brings(run, benchmark)}"
         )
     sequences = datasets.load(benchmark, root, given)
     # The configuration's interval fits its own sequences, not ground truth from elsewhere.
@@ -113,9 +113,16 @@ def _answered(score: dict[str, Any], values: dict[str, float]) -> dict[str, Any]
 
 def compared(score: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Differences score - other of every metric over the same resamples. Raises InputError where they do not pair."""
-    differences = {name: asdict(paired(score, other, name)) for name in score["metrics"]}
-    metrics = {name: {"difference": each.pop("value")} | each for name, each in differences.items()}
+    metrics = {name: _difference(score, other, name) for name in score["metrics"]}
     return {"tracker": other["tracker"], "notes": other["notes"], "metrics": metrics}
+
+
+def _difference(score: dict[str, Any], other: dict[str, Any], metric: str) -> dict[str, Any]:
+    undefined = [each["tracker"] for each in (score, other) if each["metrics"][metric]["value"] is None]
+    if undefined:
+        return {"note": f"undefined for {' and '.join(undefined)}"}
+    found = asdict(paired(score, other, metric))
+    return {"difference": found.pop("value")} | found
 
 
 def _results(
@@ -158,6 +165,9 @@ def summary(score: dict[str, Any]) -> str:
     if "against" in score:
         lines.append(f"{score['tracker']} - {score['against']['tracker']} (same resamples, 95 % interval)")
         for name, each in score["against"]["metrics"].items():
+            if "note" in each:
+                lines.append(f"  {name:<22}{each['note']}")
+                continue
             interval = f"[{each['low']:+.4f}, {each['high']:+.4f}]"
             lines.append(f"  {name:<22}{each['difference']:+.4f} ± {each['stderr']:.4f}  {interval}")
     return "\n".join(lines)

@@ -42,16 +42,17 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Content of one file. Raises InputError naming it, also where it is not what was written."""
+        again = f"remove {self.path / 'manifest.json'} and track again, which keeps what is whole"
         try:
             data = (self.path / name).read_bytes()
+        except FileNotFoundError:
+            remedy = again if name in self.written else "put it back"
+            raise InputError(f"{self.path / name}: is missing: {remedy}") from None
         except OSError as error:
             raise InputError(f"{self.path / name}: cannot be read ({error.strerror}): check its permissions") from None
         integrity.check(self.path / name, data)
         if name in self.written and checksum(data) != self.written[name]:
-            raise InputError(
-                f"{self.path / name}: is not what was tracked (damaged, exchanged or edited): remove "
-                f"{self.path / 'manifest.json'} and track again, which keeps what is whole"
-            )
+            raise InputError(f"{self.path / name}: is not what was tracked (damaged, exchanged or edited): {again}")
         return data
 
 

@@ -132,13 +132,13 @@ def track(options: argparse.Namespace) -> int:
     """Run a tracker over a benchmark."""
     from siamrcr.engine import track
     from siamrcr.files import read_json
-    from siamrcr.results import MANIFEST
+    from siamrcr.results import MANIFEST, REMEDY
     from siamrcr.shards import Shard
 
     shard = Shard(*options.shard) if options.shard else None
     folder = track(chosen_run(options), options.tracker, options.benchmark, options.root, options.out, shard)
     print(folder)
-    failures = read_json(shard.record(folder) if shard else folder / MANIFEST, "track again")["failures"]
+    failures = read_json(shard.record(folder) if shard else folder / MANIFEST, REMEDY)["failures"]
     if failures:
         _tell([f"{len(failures)} runs failed: the manifest says why, and the same command tries them again"])
     return 1 if failures else 0

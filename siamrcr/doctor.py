@@ -245,7 +245,8 @@ def _intact(path: Path) -> None:
     if path.suffix == ".npz":
         mapfile.load(path)
         return
-    found = read_json(path, "remove it, and run the same command again")
+    again = "remove it, and run the same command again"
+    found = read_json(path, results.stamp_remedy(path.parent) if path.name == results.STAMP else again)
     if path.name == results.MANIFEST:
         with results.opened(path.parent) as source:
             for name in found.get("files", ()):

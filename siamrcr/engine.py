@@ -1,6 +1,5 @@
 """Runs a tracker over a benchmark: protocols ask, frames are decoded ahead, every finished sequence is kept."""
 
-import hashlib
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -11,16 +10,13 @@ from siamrcr import baselines, bundles, datasets, lanes, layouts, results, shard
 from siamrcr.config import Run
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError, TrackerError
-from siamrcr.files import checksum, read_json, settings_hash, sha256, write_json
+from siamrcr.files import checksum, read_json, settings_hash, write_json
 from siamrcr.finished import Finished
 from siamrcr.lanes import Job
 from siamrcr.progress import progress
 from siamrcr.protocols import one_pass, reset_based
 from siamrcr.provenance import provenance
 from siamrcr.shards import Shard
-
-# What a folder's raw results were made of. It outlives the manifest, which a workflow removes before it starts again.
-STAMP = ".settings.json"
 
 
 def track(
@@ -53,7 +49,7 @@ def track(
             of these sequences that no run of this package began.
     """
     with closing(baselines.source(run, tracker)) as source:
-        sequences = datasets.load(benchmark, root or run.root(benchmark))
+        sequences = datasets.there(run, benchmark, root)
         name = baselines.short(tracker)
         folder = out or run.folder / "tracks" / name / benchmark
         repetitions = repetition_count(run, tracker, benchmark, source.deterministic)
@@ -68,7 +64,7 @@ def track(
         todo = [job for job in runs if not _whole(finished, benchmark, job)]
         if todo or not unchanged:
             (folder / results.MANIFEST).unlink(missing_ok=True)
-        elif shard is None and (folder / results.MANIFEST).is_file():
+        elif shard is None and _manifest_tells(folder):
             return folder
         failures = _run(source, todo, finished, benchmark, name, sum(len(job.sequence) for job in runs))
 
@@ -103,6 +99,17 @@ def track(
     }
     results.write_manifest(folder, manifest)
     return folder
+
+
+def _manifest_tells(folder: Path) -> bool:
+    """Whether the manifest is there as it was written; takes away and names one that is not."""
+    try:
+        if "failures" in (results.read_manifest(folder) or {}):
+            return True
+    except InputError as error:
+        print(f"{str(error).removesuffix(results.REMEDY)}it is written again", file=sys.stderr)
+    (folder / results.MANIFEST).unlink(missing_ok=True)
+    return False
 
 
 def _run(
@@ -178,14 +185,15 @@ def repetition_count(run: Run, tracker: str, benchmark: str, deterministic: bool
 
 def _refuse_foreign(folder: Path, benchmark: str, sequences: list[Sequence]) -> None:
     """Raise InputError where raw results are in the folder, under any toolkit's name, and the stamp is not."""
-    if (folder / STAMP).is_file() or not folder.is_dir():
+    if (folder / results.STAMP).is_file() or not folder.is_dir():
         return
     names = [sequence.name for sequence in sequences]
     # Looked for again: another shard may have begun meanwhile, and the stamp comes before the first result.
-    if layouts.index(bundles.Folder(folder).names(), benchmark, names, folder) and not (folder / STAMP).is_file():
+    found = layouts.index(bundles.Folder(folder).names(), benchmark, names, folder)
+    if found and not (folder / results.STAMP).is_file():
         raise InputError(
-            f"{folder}: holds raw results of {benchmark} that were not made here ({STAMP} is missing): choose another "
-            f"folder for the results (--out) or remove this one"
+            f"{folder}: holds raw results of {benchmark} that were not made here ({results.STAMP} is missing): choose "
+            f"another folder for the results (--out) or remove this one"
         )
 
 
@@ -194,10 +202,9 @@ def _discard_stale(folder: Path, benchmark: str, sequences: list[Sequence], repe
 
     True where everything is as it was when the folder was last written to.
     """
-    stamp = folder / STAMP
-    remedy = f"remove {folder} and track again, since nothing else tells what its results were made of"
-    old = read_json(stamp, remedy) if stamp.is_file() else {}
-    now = {sequence.name: _fingerprint(sequence) for sequence in sequences}
+    stamp = folder / results.STAMP
+    old = read_json(stamp, results.stamp_remedy(folder)) if stamp.is_file() else {}
+    now = {sequence.name: sequence.fingerprint() for sequence in sequences}
     stale = 0
     for name, fingerprint in now.items():
         same = old.get("settings") == settings and old.get("sequences", {}).get(name) == fingerprint
@@ -214,13 +221,3 @@ def _discard_stale(folder: Path, benchmark: str, sequences: list[Sequence], repe
     if old != new:
         write_json(stamp, new)
     return bool(old == new)
-
-
-def _fingerprint(sequence: Sequence) -> str:
-    """Changes with the number of frames, the known ground truth, and the first frame."""
-    known = hashlib.sha256(np.ascontiguousarray(sequence.boxes).tobytes()).hexdigest()
-    try:
-        first = sha256(sequence.frames[0])
-    except OSError:
-        first = ""  # the decoder will name the file, once what comes before it is tracked
-    return settings_hash([len(sequence), known, first])

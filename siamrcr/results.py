@@ -31,6 +31,8 @@ from siamrcr.ragged import Regions
 
 MANIFEST = "manifest.json"
 REMEDY = "remove it and track again, which keeps what is whole"
+# What a folder's raw results were made of. It outlives the manifest, which a workflow removes before it starts again.
+STAMP = ".settings.json"
 
 # What a VOT file holds in place of a region, by code.
 _MARKS = {INIT: "1", FAILURE: "2", SKIPPED: "0"}
@@ -143,6 +145,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     found = files.read_json(path, REMEDY)
     return found if isinstance(found, dict) else None
+
+
+def stamp_remedy(folder: Path) -> str:
+    """What helps where the stamp of a folder of raw results is damaged: without it they count as a stranger's."""
+    return f"remove {folder} and track again, since nothing else tells what its results were made of"
 
 
 def digest(path: Path) -> str:

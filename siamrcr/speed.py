@@ -53,7 +53,7 @@ def measure(
     Raises:
         InputError: there is no such tracker, sequence or frame.
     """
-    clip = _chosen(datasets.load(benchmark, root or run.root(benchmark)), benchmark, sequence)
+    clip = _chosen(datasets.there(run, benchmark, root), benchmark, sequence)
     # One sequence at a time: all threads are the network's.
     run = run.model_copy(update={"lanes": 1})
     with closing(baselines.source(run, tracker)) as source:

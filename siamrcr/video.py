@@ -73,7 +73,7 @@ def video(
     sheet = out.suffix.lower() in IMAGES
     if not sheet and out.suffix.lower() != ".mp4":
         raise InputError(f"{out}: end the name in .mp4 for a video, in .jpg or .png for a contact sheet")
-    clip = _find(datasets.load(benchmark, root or run.root(benchmark)), benchmark, sequence)
+    clip = _find(datasets.there(run, benchmark, root), benchmark, sequence)
     truth = clip.regions if clip.regions is not None else clip.boxes
     layers = [Track(TRUTH, WHITE, truth, [""] * len(clip))]
     for (name, path), color in zip(tracks.items(), COLORS, strict=False):

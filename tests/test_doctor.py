@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from siamrcr import cli, config, doctor
+from siamrcr import cli, config, doctor, results
 from siamrcr.doctor import Finding
 from siamrcr.files import write_json, write_text
 
@@ -163,6 +163,24 @@ def test_damaged_results_are_named(tmp_path: Path) -> None:
     assert len(found) == 3
     for name in ("a-s0.safetensors", "Mini1.txt", "scores.json"):
         assert any(name in each.text and "remove" in each.text for each in found)
+
+
+def test_a_damaged_stamp_is_mended_as_the_engine_says(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "mini" / "tracks" / "kcf" / "otb2015"
+    write_text(folder / ".settings.json", "{")
+    (found,) = stops(examined(tmp_path), "results")
+    assert found.text.endswith(f": {results.stamp_remedy(folder)}")
+    assert f"remove {folder} and track again" in found.text
+
+
+def test_a_file_that_is_gone_is_no_matter_of_permissions(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "mini" / "tracks" / "kcf" / "otb2015"
+    write_json(folder / "manifest.json", {"files": {"Mini1_time.txt": "0" * 16}})
+    (found,) = stops(examined(tmp_path), "results")
+    assert found.text == (
+        f"{folder / 'Mini1_time.txt'}: is missing: remove {folder / 'manifest.json'} and track again, which keeps what "
+        f"is whole"
+    )
 
 
 def test_a_lock_of_snakemake_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

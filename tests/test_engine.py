@@ -9,7 +9,7 @@ import pytest
 from got10k.trackers import Tracker as GotTracker
 from moving_square import FRAMES, boxes, draw, prepared, settings, trained
 
-from siamrcr import baselines, datasets, engine, results
+from siamrcr import baselines, cli, datasets, engine, results
 from siamrcr.config import Run
 from siamrcr.errors import InputError
 from siamrcr.files import read_json, sha256
@@ -173,10 +173,51 @@ def test_a_damaged_stamp_says_what_to_remove(run: Run) -> None:
     trained(run)
     folder = engine.track(run, "small-s0", "otb2015")
     (folder / results.MANIFEST).unlink()
-    stamp = folder / engine.STAMP
+    stamp = folder / results.STAMP
     stamp.write_text(stamp.read_text().replace("sequences", "sequencez"))
     with pytest.raises(InputError, match=rf"settings\.json: is damaged.*: remove {folder} and track again"):
         engine.track(run, "small-s0", "otb2015")
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize("damage", ['{"tracker"', "null", "{}", "\0"])
+def test_a_damaged_manifest_is_written_again_without_tracking(capsys: pytest.CaptureFixture[str], damage: str) -> None:
+    Path("my.yaml").write_text("source: real\n")
+    command = ["track", "static", "otb2015", "--configfile", "my.yaml", "--out", "out"]
+    assert cli.main(command) == 0
+    before, file = manifest(Path("out")), Path("out/Alpha.txt")
+    written = file.stat().st_mtime_ns
+    (Path("out") / results.MANIFEST).write_text(damage)
+    assert cli.main(command) == 0
+    assert {**manifest(Path("out")), "provenance": None} == {**before, "provenance": None}
+    assert file.stat().st_mtime_ns == written
+    assert all(line.endswith("it is written again") for line in capsys.readouterr().err.splitlines() if "JSON" in line)
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize("out", ["afile", "afile/sub"])
+def test_results_that_would_go_into_a_file_are_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], out: str
+) -> None:
+    Path("my.yaml").write_text("source: real\n")
+    Path("afile").write_text("something")
+    assert cli.main(["track", "static", "otb2015", "--configfile", "my.yaml", "--out", out]) == 2
+    assert capsys.readouterr().err == "siamrcr: afile: is a file, not a folder: name another\n"
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(("source", "verb"), [("real", "download"), ("mini", "mini")])
+def test_a_dataset_that_is_not_there_is_named_with_what_brings_it(
+    capsys: pytest.CaptureFixture[str], source: str, verb: str
+) -> None:
+    Path("my.yaml").write_text(f"source: {source}\n")
+    there = ("--configfile", "my.yaml")
+    for words in (["track", "static", "lasot"], ["video", "lasot", "airplane-1", "x"], ["evaluate", "lasot", "x"]):
+        assert cli.main([*words, *there]) == 2
+        said = capsys.readouterr().err
+        assert f"data/{source}/lasot: no " in said
+        assert f"or run `siamrcr {verb} lasot" in said
+        assert said.count("\n") == 1
 
 
 def test_other_settings_are_tracked_again(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,7 +252,7 @@ def test_the_stamp_is_there_before_the_first_result(run: Run, monkeypatch: pytes
     (Path("out") / "notes.txt").write_text("not a sequence's")
 
     def killed(folder: Path, *_: object) -> None:
-        assert (folder / engine.STAMP).is_file()
+        assert (folder / results.STAMP).is_file()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -80,6 +80,30 @@ def test_against_another_tracker(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "against" not in evaluate(tmp_path, *command)
 
 
+def test_a_metric_that_is_undefined_for_one_has_no_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth, ours, lost = tmp_path / "truth", tmp_path / "ours", tmp_path / "lost"
+    boxes = np.tile(BOXES[:1], (400, 1))
+    for name in ("ball1", "ants1"):
+        write(truth / name / "groundtruth.txt", lines(boxes))
+        write(ours / "baseline" / name / f"{name}_001.txt", "1\n" + lines(boxes[1:]))
+        write(lost / "baseline" / name / f"{name}_001.txt", "1\n2\n" + "0\n" * 398)
+    command = ("vot2018", ours, "--annotations", truth, "--set", "analysis.bootstrap=20", "--against", lost)
+    found = evaluate(tmp_path, *command)["against"]["metrics"]
+    assert found["accuracy"] == {"note": "undefined for lost"}
+    assert found["robustness"]["difference"] == pytest.approx(-100 / 400)
+    assert "  accuracy              undefined for lost\n" in capsys.readouterr().out
+
+
+def test_an_output_that_is_a_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tracks = files(tmp_path / "tracks", Basketball=BOXES)
+    command = ("evaluate", "otb2015", tracks, "--annotations", tracks, "--json")
+    assert f"{tracks}: is a folder, not a file: name another" in refused(capsys, *command, tracks)
+    file = tracks / "Basketball.txt"
+    assert f"{file}: is a file, not a folder: name another" in refused(capsys, *command, file / "x.json")
+
+
 def test_every_rule_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth = files(tmp_path / "truth", Basketball=BOXES, Biker=BOXES)
     late = BOXES.copy()

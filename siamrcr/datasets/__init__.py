@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from siamrcr.config import BENCHMARKS, DATASET, SERVED, TRAINING_SETS
+from siamrcr.config import BENCHMARKS, DATASET, SERVED, TRAINING_SETS, Run
 from siamrcr.datasets import annotations as apart
 from siamrcr.datasets import coco, got10k, ilsvrc, lasot, otb, trackingnet, vot
 from siamrcr.datasets.images import FrameFiles
@@ -15,7 +15,7 @@ from siamrcr.datasets.sequence import Sequence
 from siamrcr.datasets.truth import Truth
 from siamrcr.errors import InputError
 
-__all__ = ["Sequence", "load"]
+__all__ = ["Sequence", "load", "there"]
 
 LAYOUTS: dict[str, Layout] = {
     "got10k": got10k,
@@ -79,6 +79,26 @@ def load(benchmark: str, root: Path | None, annotations: Path | None = None) -> 
             truth = Truth(_padded(truth.boxes, len(files)), size=truth.size)
         found.append(_sequence(name, files, truth))
     return found
+
+
+def there(run: Run, benchmark: str, root: Path | None = None) -> list[Sequence]:
+    """`load` from a folder, the configuration's where absent.
+
+    Raises InputError as `load` does, and where the folder is not there with the command that brings the dataset.
+    """
+    place = root or run.root(benchmark)
+    try:
+        return load(benchmark, place)
+    except InputError:
+        if place.is_dir():
+            raise
+        remedy = f"give its folder with --root DIR, or {brings(run, benchmark)}"
+        raise InputError(f"{place}: no {benchmark} there: {remedy}") from None
+
+
+def brings(run: Run, benchmark: str) -> str:
+    """The command after which a benchmark's or training set's files are in the configuration's folder, as a remedy."""
+    return f"run `siamrcr {'mini' if run.source == 'mini' else 'download'} {benchmark.partition('-')[0]}`"
 
 
 def _sequence(name: str, files: FrameFiles | tuple[()], truth: Truth) -> Sequence:

@@ -1,5 +1,6 @@
 """What every reader gives: a sequence of frames with its ground truth."""
 
+import hashlib
 from collections import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from siamrcr import integrity
 from siamrcr.errors import InputError
+from siamrcr.files import settings_hash, sha256
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,15 @@ class Sequence:
     def hidden(self) -> bool:
         """True where a server keeps the ground truth after the first frame."""
         return len(self) > 1 and bool(np.isnan(self.boxes[1:]).all())
+
+    def fingerprint(self) -> str:
+        """Changes with the number of frames, the known ground truth, and the first frame."""
+        known = hashlib.sha256(np.ascontiguousarray(self.boxes).tobytes()).hexdigest()
+        try:
+            first = sha256(self.frames[0]) if self.frames else ""
+        except OSError:
+            first = ""  # the decoder will name the file, once what comes before it is tracked
+        return settings_hash([len(self), known, first])
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """Frame `index` as (H, W, 3) uint8 RGB. Raises InputError naming the file when it is missing or unreadable."""
