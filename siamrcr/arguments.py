@@ -230,8 +230,11 @@ def _shard(text: str) -> tuple[int, int]:
     return int(number), int(count)
 
 
-def chosen_run(options: argparse.Namespace) -> "Run":
-    """The configuration that --configfile and --set name. Raises InputError for one that cannot be read."""
+def chosen_run(options: argparse.Namespace, tuned: bool = True) -> "Run":
+    """The configuration that --configfile and --set name; `tuned` as in config.load.
+
+    Raises InputError for one that cannot be read.
+    """
     import yaml
 
     from siamrcr import config
@@ -251,7 +254,7 @@ def chosen_run(options: argparse.Namespace) -> "Run":
         for part in reversed(key.split(".")):
             entry = {part: entry}
         overrides = config.merge(overrides, entry)
-    return config.load(path, overrides)
+    return config.load(path, overrides, tuned)
 
 
 def chosen_seed(run: "Run", options: argparse.Namespace) -> int:

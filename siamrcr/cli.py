@@ -299,7 +299,8 @@ def tune(options: argparse.Namespace) -> None:
     from siamrcr.files import read_json
     from siamrcr.tune import tune
 
-    run = chosen_run(options)
+    # What an earlier search found is no part of what is searched from, and may be what is to be made again.
+    run = chosen_run(options, tuned=False)
     seed = chosen_seed(run, options)
     path = tune(run, options.model, seed, options.benchmark, options.root, options.trials, options.sequences)
     found = read_json(path, "tune again")

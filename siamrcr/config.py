@@ -282,8 +282,11 @@ class Run(Settings):
 SECTIONS: dict[str, type[Settings]] = {"network": Network, "loss": Loss, "training": Training, "tracking": Tracking}
 
 
-def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Run:
-    """The run that a YAML file describes, with `overrides` merged over it. Raises InputError in one line."""
+def load(path: Path, overrides: Mapping[str, Any] | None = None, tuned: bool = True) -> Run:
+    """The run that a YAML file describes, with `overrides` merged over it. Raises InputError in one line.
+
+    Without `tuned` the files of tuned parameters that models name are left unread: they need not be there.
+    """
     try:
         raw = yaml.safe_load(path.read_text())
     except OSError as error:
@@ -293,10 +296,10 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Run:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise InputError(f"{path}: the configuration must be a mapping of keys")
-    return resolve(merge(raw, overrides or {}), str(path))
+    return resolve(merge(raw, overrides or {}), str(path), tuned)
 
 
-def resolve(raw: Mapping[str, Any], origin: str = "configuration") -> Run:
+def resolve(raw: Mapping[str, Any], origin: str = "configuration", tuned: bool = True) -> Run:
     """The run that a mapping describes: the top-level sections become every model's defaults. Raises InputError."""
     defaults = {key: raw[key] for key in SECTIONS if key in raw}
     rest = {key: value for key, value in raw.items() if key not in SECTIONS}
@@ -305,7 +308,8 @@ def resolve(raw: Mapping[str, Any], origin: str = "configuration") -> Run:
         folder = Path(raw.get("data", "data"), raw.get("source", "mini"))
         defaults["network"] = {**network, "weights": network["weights"].replace("{data}", str(folder))}
     if isinstance(models, Mapping):
-        rest["models"] = {name: _tuned(merge(defaults, entry or {})) for name, entry in models.items()}
+        merged = {name: merge(defaults, entry or {}) for name, entry in models.items()}
+        rest["models"] = {name: _tuned(entry) if tuned else entry for name, entry in merged.items()}
     try:
         for key, value in defaults.items():
             SECTIONS[key].model_validate(value)

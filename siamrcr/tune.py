@@ -16,7 +16,7 @@ from siamrcr import baselines, datasets
 from siamrcr.config import Run, Tracking
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.errors import InputError
-from siamrcr.files import settings_hash, write_json, write_text
+from siamrcr.files import checksum, settings_hash, write_json, write_text
 from siamrcr.geometry import Array, iou
 from siamrcr.model import Maps
 from siamrcr.progress import progress
@@ -61,10 +61,11 @@ def tune(
     Every candidate tracks for itself: from the second update on its box, and so its crop, is its own, and no stored
     map stands for it. Candidates that do look at the same crop, as all do in the first update and some do later,
     share the network's answer. A sequence is decoded once for all candidates. What was tracked is kept line by line in
-    results/{run}/tuning/{model}-s{seed}.jsonl, and a search that is repeated or extended continues from there.
+    results/{run}/tuning/{model}-s{seed}.jsonl, and a search that is repeated or extended continues from there, as far
+    as the sequences are still what they were.
 
     Args:
-        run: the configuration.
+        run: the configuration, loaded without what an earlier search found.
         model: a name under `models:`.
         seed: of the trained weights.
         split: one of tuned.SPLITS.
@@ -77,7 +78,7 @@ def tune(
     """
     dataset, _, part = allowed(split).partition("-")
     place = root or (run.root(split) if part == "val" else run.training_root(dataset))
-    clips = [clip for clip in datasets.load(split, place) if _counted(clip).any()]
+    clips = [clip for clip in datasets.there(run, split, place) if _counted(clip).any()]
     order = np.random.default_rng(0).permutation(len(clips))[:sequences]
     clips = [clips[place] for place in order]
     if not clips:
@@ -124,6 +125,7 @@ class _Race:
 
     def __init__(self, runtime: "_Shared", tracking: Tracking, clips: list[Sequence], store: "_Store") -> None:
         self.runtime, self.tracking, self.clips, self.store = runtime, tracking, clips, store
+        self.keys = [_identity(clip) for clip in clips]
 
     def run(self, points: list[Point]) -> tuple[Point, list[dict[str, Any]]]:
         """The best point, and what is known of all: parameters, sequences and average overlap."""
@@ -144,12 +146,12 @@ class _Race:
 
     def average(self, point: Point, count: int) -> float:
         """Average overlap over the frames of the first `count` sequences."""
-        rows = np.array([self.store[point, clip.name] for clip in self.clips[:count]])
+        rows = np.array([self.store[point, key] for key in self.keys[:count]])
         return float(rows[:, 0].sum() / rows[:, 1].sum())
 
     def gain(self, point: Point, own: Point) -> tuple[float, list[float]]:
         """Difference of the averages over all sequences, and its 95 % interval."""
-        rows = np.array([[self.store[each, clip.name] for each in (point, own)] for clip in self.clips])
+        rows = np.array([[self.store[each, key] for each in (point, own)] for key in self.keys])
         drawn = np.random.default_rng(0).integers(len(rows), size=(REPLICATES, len(rows)))
         sums = rows[drawn].sum(axis=1)
         averages = sums[..., 0] / sums[..., 1]
@@ -158,13 +160,13 @@ class _Race:
         return self.average(point, count) - self.average(own, count), [float(low), float(high)]
 
     def _follow(self, points: list[Point], count: int) -> None:
-        todo = {clip.name: [p for p in points if (p, clip.name) not in self.store] for clip in self.clips[:count]}
-        frames = sum(len(clip) * len(todo[clip.name]) for clip in self.clips[:count])
+        chosen = list(zip(self.clips[:count], self.keys[:count], strict=True))
+        todo = {key: [point for point in points if (point, key) not in self.store] for _, key in chosen}
+        frames = sum(len(clip) * len(todo[key]) for clip, key in chosen)
         with progress(f"{len(points)} candidates on {count} sequences", frames, "frames") as bar:
-            for clip in self.clips[:count]:
-                missing = todo[clip.name]
-                for point, overlap in zip(missing, self._overlaps(clip, missing, bar.advance), strict=True):
-                    self.store.add(point, clip.name, overlap)
+            for clip, key in chosen:
+                for point, overlap in zip(todo[key], self._overlaps(clip, todo[key], bar.advance), strict=True):
+                    self.store.add(point, key, overlap)
 
     def _overlaps(self, clip: Sequence, points: list[Point], advance: Callable[[int], None]) -> list[Overlap]:
         """Every point's overlap on one sequence, decoded once."""
@@ -218,20 +220,26 @@ class _Shared(Forwarding):
 
 
 class _Store:
-    """Overlaps by point and sequence, in a file that grows by a line each and belongs to one search."""
+    """Overlaps by point and sequence, in a file that grows by a line each and belongs to one search.
+
+    Each line begins with the checksum of its rest: one that is damaged is dropped, and measured again.
+    """
 
     def __init__(self, path: Path, search: str) -> None:
         self.path = path
         self._overlaps: dict[tuple[Point, str], Overlap] = {}
-        lines = path.read_text().split("\n") if path.is_file() else []
+        lines = path.read_bytes().decode(errors="replace").split("\n") if path.is_file() else []
         if lines and lines[0] != search:
-            print(f"{path}: what other weights, settings or another split gave is removed", file=sys.stderr)
+            print(f"{path}: what is not known to be of these weights, settings and split is removed", file=sys.stderr)
             lines = []
         # What follows the last line's end was cut off in writing.
-        for line in lines[1:-1]:
-            entry = json.loads(line)
+        whole = [line for line in lines[1:-1] if _sealed(line.partition(" ")[2]) == line]
+        if lost := len(lines[1:-1]) - len(whole):
+            print(f"{path}: {lost} damaged lines are dropped: they are measured again", file=sys.stderr)
+        for line in whole:
+            entry = json.loads(line.partition(" ")[2])
             self._overlaps[tuple(entry["point"]), entry["sequence"]] = Overlap(entry["overlap"], entry["frames"])
-        write_text(path, "\n".join([search, *lines[1:-1]]) + "\n")
+        write_text(path, "\n".join([search, *whole]) + "\n")
 
     def __contains__(self, key: tuple[Point, str]) -> bool:
         return key in self._overlaps
@@ -243,7 +251,16 @@ class _Store:
         self._overlaps[point, sequence] = overlap
         entry = {"point": point, "sequence": sequence, "overlap": overlap.total, "frames": overlap.frames}
         with self.path.open("a") as stream:
-            stream.write(json.dumps(entry) + "\n")
+            stream.write(_sealed(json.dumps(entry)) + "\n")
+
+
+def _sealed(text: str) -> str:
+    return f"{checksum(text.encode())} {text}"
+
+
+def _identity(clip: Sequence) -> str:
+    """A sequence's name, and what else decides its overlaps: the same name may stand for other frames or boxes."""
+    return f"{clip.name} {checksum((clip.fingerprint() + str(_counted(clip).tolist())).encode())}"
 
 
 def _counted(clip: Sequence) -> NDArray[np.bool_]:

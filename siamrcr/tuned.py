@@ -9,6 +9,7 @@ from siamrcr.files import read_json
 # What may choose parameters: a validation split and the videos of training. A test split never may.
 SPLITS = ("got10k-val", "got10k-train", "trackingnet-train", "lasot-train", "vid-train")
 PARAMETERS = ("penalty", "window", "size_rate")
+AGAIN = "run `siamrcr tune` on the model, and name the file that it writes"
 
 
 def allowed(split: str) -> str:
@@ -25,11 +26,11 @@ def read(path: Path) -> dict[str, Any]:
 
     Raises InputError where it is not such a file or names a test split.
     """
-    found = read_json(path, "run `siamrcr tune` first, or remove the key `tuned`")
+    found = read_json(path, f"{AGAIN}, or remove the key `tuned`")
     tracking = found.get("tracking") if isinstance(found, dict) else None
     whole = isinstance(tracking, dict) and {"split", "trials"} <= set(found) and set(tracking) == set(PARAMETERS)
     if not whole:
-        raise InputError(f"{path}: not a file of `siamrcr tune`: run it again")
+        raise InputError(f"{path}: not a file of `siamrcr tune`: {AGAIN}")
     try:
         allowed(found["split"])
     except InputError as error:

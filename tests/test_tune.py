@@ -1,6 +1,7 @@
 """The search of test-time parameters: what it finds, what it costs, what it refuses, and how its file is used."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fake_run
@@ -33,8 +34,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         yield run
 
 
-def clips(count: int) -> list[Sequence]:
-    boxes = np.tile([10.0, 10, 5, 5], (11, 1))
+def clips(count: int, size: float = 5) -> list[Sequence]:
+    boxes = np.tile([10.0, 10, size, 5], (11, 1))
     return [Sequence(f"s{number}", (), boxes, np.ones(11, dtype=bool)) for number in range(count)]
 
 
@@ -55,9 +56,10 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[float, ...], s
     return done
 
 
-def race(folder: Path, count: int, trials: int) -> tuple[tuple[float, ...], list[dict[str, float]]]:
+def race(folder: Path, count: int, trials: int, size: float = 5) -> tuple[tuple[float, ...], list[dict[str, float]]]:
     store = tune._Store(folder / "overlaps.jsonl", "a search")
-    return tune._Race(None, None, clips(count), store).run(tune.candidates(OWN, trials))  # type: ignore[arg-type]
+    searched = tune._Race(None, None, clips(count, size), store)  # type: ignore[arg-type]
+    return searched.run(tune.candidates(OWN, trials))
 
 
 def test_candidates_start_with_the_configurations_own_and_extend() -> None:
@@ -124,8 +126,51 @@ def test_another_searchs_overlaps_are_not_used(
     assert capsys.readouterr().err == ""
     followed.clear()
     store = tune._Store(tmp_path / "overlaps.jsonl", "another search")
-    assert (OWN, "s0") not in store
+    assert not store._overlaps
     assert "is removed" in capsys.readouterr().err
+
+
+def test_another_datasets_overlaps_are_not_used_and_stay(
+    tmp_path: Path, followed: list[tuple[tuple[float, ...], str]]
+) -> None:
+    found = race(tmp_path, 9, 3)
+    cost = len(followed)
+    followed.clear()
+    race(tmp_path, 9, 3, size=6)
+    assert len(followed) == cost
+    followed.clear()
+    assert race(tmp_path, 9, 3) == found
+    assert followed == []
+
+
+@pytest.mark.usefixtures("run")
+def test_other_frames_of_a_sequence_are_another_sequence() -> None:
+    (before, same), place = datasets.load("otb2015", Path("data/real/otb2015")), Path("data/real/otb2015/Alpha/img")
+    known = [tune._identity(clip) for clip in (before, same)]
+    (place / "0001.png").write_bytes((place / "0002.png").read_bytes())
+    assert tune._identity(before) != known[0]
+    assert tune._identity(same) == known[1]
+    assert tune._identity(replace(same, visible=~same.visible)) != known[1]
+
+
+@pytest.mark.parametrize("old", ['"overlap": ', '{"point"', "}\n"])
+def test_a_damaged_line_is_measured_again_and_no_other(
+    tmp_path: Path, followed: list[tuple[tuple[float, ...], str]], capsys: pytest.CaptureFixture[str], old: str
+) -> None:
+    found = race(tmp_path, 9, 3)
+    followed.clear()
+    capsys.readouterr()
+    file = tmp_path / "overlaps.jsonl"
+    data = file.read_bytes()
+    place = data.index(old.encode(), len(data) // 2) + len(old) - 1 + (old == '"overlap": ')
+    # A digit that is another, a line that does not parse, and two lines in one.
+    file.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+    assert race(tmp_path, 9, 3) == found
+    assert len(followed) == (2 if old == "}\n" else 1)
+    assert f"{file}: 1 damaged line" in capsys.readouterr().err
+    followed.clear()
+    race(tmp_path, 9, 3)
+    assert (followed, "damaged" in capsys.readouterr().err) == ([], False)
 
 
 def test_the_search_measures_what_tracking_with_the_found_parameters_gives(run: Run) -> None:
@@ -192,6 +237,30 @@ def test_the_command_prints_what_a_configuration_then_names(
     ]
 
 
+def test_a_file_that_cannot_be_read_is_made_again_by_the_command_that_its_line_names(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write(
+        {
+            "source": "real",
+            "device": "cpu",
+            "run": run.run,
+            "network": moving_square.SMALL,
+            "models": {"small": {"tuned": "found.json"}, "other": {"tuned": "elsewhere.json"}},
+        },
+        Path("my.yaml"),
+    )
+    assert cli.main(["track", "small-s0", "otb2015", "--configfile", "my.yaml"]) == 2
+    said = capsys.readouterr().err
+    assert "found.json: cannot be read" in said
+    assert "run `siamrcr tune` on the model" in said
+    Path("elsewhere.json").write_text("{}")
+    assert cli.main(["tune", "small", "--configfile", "my.yaml", "--trials", "1"]) == 0
+    for name in ("found.json", "elsewhere.json"):
+        Path(name).write_bytes((run.folder / "tuning" / "small-s0.json").read_bytes())
+    assert config.load(Path("my.yaml")).models["other"].tracking.window == OWN[1]
+
+
 def test_a_configuration_that_names_the_file_tracks_with_it(tmp_path: Path) -> None:
     path = tmp_path / "found.json"
     write_json(path, FOUND)
@@ -205,7 +274,7 @@ def test_a_configuration_that_names_the_file_tracks_with_it(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "cannot be read .* run `siamrcr tune` first"),
+        (None, "cannot be read .*: run `siamrcr tune` on the model"),
         ({"split": "lasot"}, "not a file of `siamrcr tune`"),
         (FOUND | {"tracking": {"penalty": 0.1}}, "not a file of `siamrcr tune`"),
         (FOUND | {"split": "lasot"}, "lasot: a test split"),
