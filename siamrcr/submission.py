@@ -92,21 +92,22 @@ def _frames(folder: Path) -> int | None:
 
 def _complete(tracks: Path, benchmark: str, table: dict[str, Index], names: list[str]) -> None:
     """Raise InputError naming what the results lack."""
-    lacks = {"no raw results": [name for name in names if name not in table]}
+    all_of_them = "the server wants all: track these too, or name the dataset that was tracked with --root DIR"
+    lacks = [("no raw results", [name for name in names if name not in table], all_of_them)]
     if benchmark == "got10k-test":
         runs = max((len(index.runs) for index in table.values()), default=1)
         if runs > RUNS:
             raise InputError(f"{tracks}: {runs} runs, and the server takes {RUNS}: leave out the others")
         kept = [name for name in names if name in table]
-        lacks[f"not all of {runs} runs"] = [name for name in kept if len(table[name].runs) < runs]
-        lacks["no times"] = [name for name in kept if any(run.times is None for run in table[name].runs.values())]
-    for what, missing in lacks.items():
+        fewer = [name for name in kept if len(table[name].runs) < runs]
+        lacks.append((f"not all of {runs} runs", fewer, "track these again, or leave out the runs that they lack"))
+        timeless = [name for name in kept if any(run.times is None for run in table[name].runs.values())]
+        lacks.append(("no times", timeless, "the server wants the seconds of every frame: track these again"))
+    for what, missing, remedy in lacks:
         if missing:
             shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             count = f"{len(missing)} of {len(names)} sequences of {benchmark}"
-            raise InputError(
-                f"{tracks}: {what} of {count} ({shown}): the server wants all; --root DIR names another dataset"
-            )
+            raise InputError(f"{tracks}: {what} of {count} ({shown}): {remedy}")
 
 
 def _boxes(source: Source, tracks: Path, benchmark: str, run: Files, frames: int | None) -> Array:

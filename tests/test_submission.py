@@ -97,9 +97,12 @@ def test_what_is_incomplete_is_named(run: config.Run, tmp_path: Path) -> None:
     times.write_text(content + "0.1,0.2\n")
     refused(rf"{times.name}: 5 lines, for 4 boxes of run 1")
     times.unlink()
-    refused(rf"tracks: no times of 1 of 2 sequences of got10k-test \({TWO}\)")
+    refused(
+        rf"tracks: no times of 1 of 2 sequences of got10k-test \({TWO}\): the server wants the seconds of every frame: "
+        "track these again$"
+    )
     boxes.unlink()
-    refused(rf"tracks: not all of 2 runs of 1 of 2 sequences of got10k-test \({TWO}\)")
+    refused(rf"tracks: not all of 2 runs of 1 of 2 sequences of got10k-test \({TWO}\): track these again, or leave")
     (tracks / TWO / f"{TWO}_001.txt").unlink()
     refused(rf"tracks: no raw results of 1 of 2 sequences of got10k-test \({TWO}\): the server wants all")
 
