@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done; 1: a tracker failed on some sequences; 2: the user's input cannot be used, said in one line; 130:
     interrupted; 141: nobody reads the output.
     """
-    whole = _whole()
+    whole = whole_parser()
     options = whole.parse_args(arguments)
     verb: Verb = options.verb
     # Threads that wait for one another by spinning are up to ten times slower beside other work.
@@ -56,7 +56,7 @@ def doctor(options: argparse.Namespace) -> int:
     """Say what would stop a run on this machine, each with its remedy; exit status 1 where anything would."""
     from siamrcr.doctor import tell
 
-    return tell(chosen_run(options), partial(completed, whole=_whole(), options=options))
+    return tell(chosen_run(options), partial(completed, whole=whole_parser(), options=options))
 
 
 def mini(options: argparse.Namespace) -> None:
@@ -353,7 +353,8 @@ def _tell(notes: Iterable[str]) -> None:
         print(f"siamrcr: {note}", file=sys.stderr)
 
 
-def _whole() -> argparse.ArgumentParser:
+def whole_parser() -> argparse.ArgumentParser:
+    """What every verb takes."""
     return parser({verb.__name__: verb for verb in VERBS}, (__doc__ or "").splitlines()[0])
 
 

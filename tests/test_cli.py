@@ -145,7 +145,7 @@ def test_a_remedy_is_for_the_run_that_was_given(tmp_path: Path, capsys: pytest.C
     ],
 )
 def test_what_is_no_command_or_has_options_is_left_alone(command: str) -> None:
-    whole = cli._whole()
+    whole = cli.whole_parser()
     options = whole.parse_args(["doctor", "--configfile", "a.yaml"])
     assert completed(f"x: run `{command}`", whole, options) == f"x: run `{command}`"
     assert completed("run `siamrcr mini otb2015`, then", whole, options) == (

@@ -176,6 +176,14 @@ def test_mistakes_stop_the_run_before_it_starts(bare: Path, arguments: list[str]
     assert all(word in done.stdout + done.stderr for word in words), done.stderr
 
 
+def test_what_a_download_needs_is_told_with_the_runs_own_configuration(tmp_path: Path) -> None:
+    arguments = ("data/real/got10k.json", "--configfile", "workflow/config/paper.yaml")
+    done = subprocess.run(command(*arguments), cwd=workspace(tmp_path), capture_output=True, text=True)
+    assert done.returncode != 0
+    told = "`siamrcr download got10k --from DIR --configfile results/paper/config.yaml`"
+    assert told in done.stdout + done.stderr, done.stderr
+
+
 def planned_jobs(folder: Path, *arguments: str) -> dict[str, list[str]]:
     """What a dry run says of each job of the paper's run, by rule; a job with a message of its own says less."""
     for path in folder.glob("workflow/rules/*.smk"):

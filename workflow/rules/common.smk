@@ -1,6 +1,10 @@
 # Names and look-ups that the rules share.
+from argparse import Namespace
+
 from analysis import needs
 from analysis.captions import Captions
+from siamrcr.arguments import completed
+from siamrcr.cli import whole_parser
 from siamrcr.datasets import plan, verification
 from siamrcr.hyperparameters import SPEED_ONLY
 
@@ -190,4 +194,5 @@ def announce(dag):
     try:
         plan.ready(RUN, sorted(datasets))
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        told = completed(str(error), whole_parser(), Namespace(configfile=CONFIGURATION, set=()))
+        raise WorkflowError(told) from None
