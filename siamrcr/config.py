@@ -33,7 +33,7 @@ SERVED = ("got10k-test", "trackingnet")
 # Of a benchmark: the rules that can score it, the one that papers print first.
 _PASS = ("official", "got10k", "pysot", "pytracking")
 _RESETS = ("published", "matlab7", "pysot", "vot-toolkit")
-RULES = dict.fromkeys(BENCHMARKS, ("official",))
+RULES: dict[str, tuple[str, ...]] = dict.fromkeys(BENCHMARKS, ("official",))
 RULES |= {"otb2015": _PASS, "lasot": _PASS, "vot2018": _RESETS, "vot2019": _RESETS}
 # Parts of datasets that are needed as a whole.
 SPLITS = (

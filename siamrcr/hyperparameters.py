@@ -96,7 +96,7 @@ SPEED_ONLY = {"workers", "checkpoint_every", "log_every", "picture_every", "unre
 class Training(Settings):
     """Data, augmentation and schedule (Section 4.1)."""
 
-    datasets: dict[TrainingSet, Positive] = {"got10k": 1.0}  # Section 4.3: a set a benchmark; the shares are not in the paper
+    datasets: dict[TrainingSet, Positive] = {"got10k": 1.0}  # Section 4.3: a set a benchmark; shares are not in it
     epochs: Count = 20  # Section 4.1
     pairs_per_epoch: Count = 150_000  # not in the paper; from SiamFC++
     batch_size: Count = 128  # Section 4.1

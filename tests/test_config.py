@@ -67,7 +67,10 @@ def test_every_hyper_parameter_names_its_source() -> None:
         ({"sourse": "mini"}, ["'sourse'", "'source'"]),
         ({"training": {"optimizer": "sdg"}}, ["training.optimizer", "sgd", "'sdg'"]),
         ({"network": {"search_size": 250}}, ["network", "250", "127 and 255"]),
-        ({"models": {"a": {"training": {"datasets": {"lasott": 1}}}}}, ["models.a.training.datasets: ", "'lasott'", "mean 'lasot'"]),
+        (
+            {"models": {"a": {"training": {"datasets": {"lasott": 1}}}}},
+            ["models.a.training.datasets: ", "'lasott'", "mean 'lasot'"],
+        ),
         ({"trackers": {"x": {"label": "X"}}}, ["trackers.x", "command", "results"]),
         ({"analysis": {"radius": {"1": "radius-1"}}}, ["analysis.radius.1", "model 'radius-1'"]),
         ({"models": {"a": {}}, "analysis": {"reference": "siamrcrr"}}, ["analysis.reference", "'siamrcrr'", "are a"]),
