@@ -89,7 +89,7 @@ def sequences(run: Run) -> tuple[Figure, str]:
         if len(held) > 1 and held[0].entry == reference(run, benchmark):
             base = [score for score in held[1:] if score.entry.name == run.analysis.components.get("I")]
             pairs.append((held[0], (base or held[1:])[0]))
-    return _sequences(run, pairs)
+    return _sequences(pairs)
 
 
 def pair(a: Entry, b: Entry) -> Callable[[Run], tuple[Figure, str]]:
@@ -97,12 +97,12 @@ def pair(a: Entry, b: Entry) -> Callable[[Run], tuple[Figure, str]]:
 
     def drawn(run: Run) -> tuple[Figure, str]:
         scores = [(Scores.of(run, a, benchmark), Scores.of(run, b, benchmark)) for benchmark in BENCHMARKS]
-        return _sequences(run, [(ours, theirs) for ours, theirs in scores if not (ours.missing() or theirs.missing())])
+        return _sequences([(ours, theirs) for ours, theirs in scores if not (ours.missing() or theirs.missing())])
 
     return drawn
 
 
-def _sequences(run: Run, pairs: Sequence[tuple[Scores, Scores]]) -> tuple[Figure, str]:
+def _sequences(pairs: Sequence[tuple[Scores, Scores]]) -> tuple[Figure, str]:
     drawn = [(a, b) for a, b in pairs if by_sequence(a, b, metrics(a.benchmark)[0])]
     columns = min(2, max(len(drawn), 1))
     rows = -(-max(len(drawn), 1) // columns)
@@ -112,23 +112,23 @@ def _sequences(run: Run, pairs: Sequence[tuple[Scores, Scores]]) -> tuple[Figure
         axes.set_axis_off()
     for axes, (a, b) in zip(figure.axes, drawn, strict=False):
         axes.set_axis_on()
-        _panel(run, axes, a, b)
+        _panel(axes, a, b)
     if not drawn:
         plots.say(figure.axes[0], "no score of two trackers on a benchmark yet")
     caption = (
         "Difference of the headline metric on every sequence, sorted; the line is the benchmark's own difference, with "
-        "its 95 % interval over sequences and, where there are several, seeds shaded."
+        "its 95 % interval over sequences and, where there are several, trainings shaded."
     )
     return figure, caption
 
 
-def _panel(run: Run, axes: Axes, a: Scores, b: Scores) -> None:
+def _panel(axes: Axes, a: Scores, b: Scores) -> None:
     metric = metrics(a.benchmark)[0]
     values = np.array(list(by_sequence(a, b, metric).values()))
     colours = [BETTER if value >= 0 else WORSE for value in values]
     axes.bar(np.arange(len(values)), values, width=1.0, color=colours, edgecolor="white", linewidth=0.3)
     axes.axhline(0, color="0.3", linewidth=0.6)
-    sides = [Side.of(score, metric, run.analysis.seed) for score in (a, b)]
+    sides = [Side.of(score, metric) for score in (a, b)]
     difference = combined(subtract, *sides)
     text = signed(sides[0].value - sides[1].value)
     axes.axhline(sides[0].value - sides[1].value, color="black", linestyle=plots.STYLES[1], linewidth=1)

@@ -23,7 +23,7 @@ HOLDS: Verdict = "holds"
 FAILS: Verdict = "does not hold"
 NOISE: Verdict = "within noise"
 UNJUDGED: Verdict = "cannot be judged"
-ELSEWHERE = "the reported amount belongs to another benchmark or split"
+ELSEWHERE = "the reported amount belongs to another benchmark, split or sample"
 
 
 class Claim(Settings):

@@ -177,7 +177,7 @@ def difference_column(
         if base is None or score is None or score is base or base.missing(metric) or score.missing(metric):
             cells.append(NOTHING)
             continue
-        a, b = (Side.of(side, metric, run.analysis.seed) for side in (score, base))
+        a, b = (Side.of(side, metric) for side in (score, base))
         seeds = fewest_seeds(a, b)
         record = record_of(run, row.label, score.benchmark, f"{metric} difference to {to}", Estimate(seeds=seeds or 0))
         difference = combined(subtract, a, b)

@@ -1,12 +1,13 @@
-"""Differences between sides of a run: a side is a metric's value with replicates over sequences and over its seeds."""
+"""Differences between sides of a run, with an interval over sequences and over trainings."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from analysis.scores import Scores
-from analysis.statistics import Difference, spread
+from analysis.statistics import INTERVAL, Difference, spread
 from siamrcr.errors import InputError
 from siamrcr.geometry import Array
 
@@ -23,23 +24,26 @@ class Side:
 
     Attributes:
         value: mean over seeds.
-        replicates: (R,) of a bootstrap over sequences and, where there are several, seeds; empty where there is none.
+        replicates: (R,) of a bootstrap over sequences, each a mean over seeds; empty where there is none.
         drawn: what the replicates were drawn from; those of two sides pair where it is equal. None of a constant.
         seeds: trainings that the value is the mean of; None of what is not trained here.
+        by_training: training -> its value.
     """
 
     value: float
     replicates: Array
     drawn: tuple[object, ...] | None
     seeds: int | None
+    by_training: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, scores: Scores, metric: str, seed: int) -> "Side":
-        """A side from score files that hold the metric; `seed` draws the seeds, the same one for every side."""
-        pooled = scores.pooled(metric, seed)
-        drawn = (pooled["benchmark"], pooled.get("seed"), *pooled["sequences"])
-        seeds = scores.estimate(metric).seeds if scores.entry.model else None
-        return cls(pooled["metrics"][metric]["value"], np.array(pooled["replicates"][metric], float), drawn, seeds)
+    def of(cls, scores: Scores, metric: str) -> "Side":
+        """A side from score files that hold the metric."""
+        estimate, replicates = scores.estimate(metric), scores.replicates(metric)
+        assert estimate.value is not None
+        mean = np.empty(0) if replicates is None else replicates.mean(0)
+        seeds = estimate.seeds if scores.entry.model else None
+        return cls(estimate.value, mean, scores.drawn(metric), seeds, scores.by_training(metric))
 
     @classmethod
     def constant(cls, value: float) -> "Side":
@@ -55,6 +59,10 @@ class Side:
 def combined(function: Callable[..., Array | float], *sides: Side) -> Difference | None:
     """A function of the sides, applied to their values and replicate by replicate; None where there is no interval.
 
+    The interval is over sequences and, where a side has several trainings, over these: they add a normal deviate to the
+    bootstrap's replicates, and Student's t for as few of them widens the whole (Welch and Satterthwaite; sequences
+    count as many). Sides of the same trainings pair one by one, all others are independent.
+
     Raises InputError where the sides' replicates do not pair.
     """
     varying = [side for side in sides if side.drawn is not None]
@@ -66,7 +74,32 @@ def combined(function: Callable[..., Array | float], *sides: Side) -> Difference
     replicates = np.asarray(function(*values), dtype=float)
     if not np.isfinite(replicates).any():
         return None
-    return spread(float(function(*(side.value for side in sides))), replicates)
+    return _widened(float(function(*(side.value for side in sides))), replicates, _over_trainings(function, sides))
+
+
+def _over_trainings(function: Callable[..., Array | float], sides: Sequence[Side]) -> list[tuple[float, int]]:
+    """The variance that each group of trainings gives the function of the sides' means, and its degrees of freedom."""
+    found = []
+    for group in dict.fromkeys(tuple(side.by_training) for side in sides if len(side.by_training) > 1):
+        values = [
+            np.array(list(side.by_training.values())) if tuple(side.by_training) == group else side.value
+            for side in sides
+        ]
+        found.append((float(np.var(function(*values), ddof=1)) / len(group), len(group) - 1))
+    return found
+
+
+def _widened(value: float, replicates: Array, trainings: Sequence[tuple[float, int]]) -> Difference:
+    between = sum(variance for variance, _ in trainings)
+    if not between > 0:
+        return spread(value, replicates)
+    count = len(replicates)
+    deviates = np.random.default_rng(0).permutation(ndtri((np.arange(count) + 0.5) / count))
+    found = spread(value, replicates + np.sqrt(between) * deviates)
+    freedom = (np.nanvar(replicates, ddof=1) + between) ** 2 / sum(variance**2 / df for variance, df in trainings)
+    share = INTERVAL[1] / 100
+    widening = float(stdtrit(freedom, share) / ndtri(share))
+    return Difference(value, found.stderr, *(value + widening * (end - value) for end in (found.low, found.high)))
 
 
 def fewest_seeds(*sides: Side) -> int | None:

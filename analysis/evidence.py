@@ -31,8 +31,10 @@ OUTPUTS = 5
 PLACES = {"frames_per_second": "frames/s", "outputs_per_location": "outputs a location", "parameters": "parameters"}
 EXPLAINED = (
     "Holds, does not hold: the 95 % interval lies on the claim's side of zero, or on the other side. Within noise: it "
-    "holds zero. A claim against several rows shows the row that bears it out least; each comparison has an interval "
-    "of its own. Intervals are a bootstrap over sequences and, where a model has several seeds, over its trainings."
+    "holds zero. A reported gain holds where the interval lies above zero and reaches what is reported or beyond, and "
+    "does not hold where it ends below that. A claim against several rows shows the row that bears it out least; each "
+    "comparison has an interval of its own. Intervals are a bootstrap over sequences and, where a model has several "
+    "seeds, over its trainings, by Student's t for as many."
 )
 
 
@@ -101,9 +103,7 @@ class Evidence:
             scores = self.scores[one, benchmark]
             held.append(scores)
             reason = scores.missing(claim.metric)
-            sides[row] = (
-                f"{reason}: {REASONS[reason]}" if reason else Side.of(scores, claim.metric, self.run.analysis.seed)
-            )
+            sides[row] = f"{reason}: {REASONS[reason]}" if reason else Side.of(scores, claim.metric)
         own = self.run.comparable and benchmark in needs.JUDGED[claim.table][:1] and not any(s.partial for s in held)
         return Setting(benchmark, sides, own)
 
@@ -142,10 +142,14 @@ class Evidence:
                 if not held:
                     sides[panel] = "no score maps yet" if panel in models else "the configuration names no model for it"
                     continue
-                mean = pearson.pooled([sample.scores(run, each) for each in held], run.analysis.seed)
+                seeds = [sample.scores(run, each) for each in held]
+                mean = pearson.mean(seeds)
                 drawn = (benchmark, run.analysis.seed, *map(str, held[0]["names"]))
-                sides[panel] = Side(mean.value, mean.replicates, drawn, len(held))
-            found.append(Setting(benchmark, sides, run.comparable, sample.words))
+                weights = (str(run.weights(path.stem)) for path in map_files(run, models[panel]) if path.exists())
+                trainings = dict(zip(weights, (each.value for each in seeds), strict=True))
+                sides[panel] = Side(mean.value, mean.replicates, drawn, len(held), trainings)
+            # The paper does not say which frames its amounts are of.
+            found.append(Setting(benchmark, sides, own_benchmark=False, sample=sample.words))
         return tuple(found)
 
 

@@ -24,7 +24,8 @@ def named(run: Run, name: str) -> Entry:
     found = {each.name: each for each in entries(run)}
     for each in [*found.values()] if name not in found else ():
         if name in each.ids:
-            return Entry(name, f"{each.label}, {name}", (name,), each.benchmarks, each.model)
+            trainings = each.trainings and (each.trainings[each.ids.index(name)],)
+            return Entry(name, f"{each.label}, {name}", (name,), each.benchmarks, trainings)
     if name not in found:
         close = difflib.get_close_matches(name, found, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(found)}"
@@ -45,7 +46,7 @@ def compare(run: Run, a: str, b: str) -> dict[str, Any]:
         scores = {key: Scores.of(run, side, benchmark) for key, side in sides.items()}
         if not any(score.missing() for score in scores.values()):
             found[benchmark] = {
-                "metrics": {m: _difference(run, scores["a"], scores["b"], m) for m in metrics(benchmark)},
+                "metrics": {m: _difference(scores["a"], scores["b"], m) for m in metrics(benchmark)},
                 "sequences": by_sequence(scores["a"], scores["b"], metrics(benchmark)[0]),
             }
     if not found:
@@ -68,11 +69,11 @@ def by_sequence(a: Scores, b: Scores, metric: str) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
-def _difference(run: Run, a: Scores, b: Scores, metric: str) -> dict[str, Any]:
+def _difference(a: Scores, b: Scores, metric: str) -> dict[str, Any]:
     estimates = {"a": a.estimate(metric), "b": b.estimate(metric)}
     if reason := next((each.reason for each in estimates.values() if each.reason), ""):
         return {"note": reason}
-    sides = [Side.of(score, metric, run.analysis.seed) for score in (a, b)]
+    sides = [Side.of(score, metric) for score in (a, b)]
     difference = combined(subtract, *sides)
     entry: dict[str, Any] = {k: {"value": e.value, "stderr": e.stderr} for k, e in estimates.items()}
     if difference is None:

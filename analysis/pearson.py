@@ -85,13 +85,6 @@ def mean(seeds: list[Correlation]) -> Correlation:
     return Correlation(float(np.mean([s.value for s in seeds])), np.mean([s.replicates for s in seeds], axis=0))
 
 
-def pooled(seeds: Sequence[Correlation], seed: int) -> Correlation:
-    """Mean over seeds, with replicates over sequences and over seeds, which `seed` draws."""
-    replicates = np.stack([each.replicates for each in seeds])
-    drawn = np.random.default_rng(seed).integers(len(seeds), size=replicates.shape)
-    return Correlation(mean(list(seeds)).value, np.take_along_axis(replicates, drawn, axis=0).mean(0))
-
-
 def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """Arrays of a model's maps files, one a seed. Raises InputError for a damaged one, and for one of other frames."""
     found = [mapfile.load(path) for path in paths]

@@ -72,7 +72,12 @@ class Entry:
     label: str
     ids: tuple[str, ...]  # tracker ids, one a seed
     benchmarks: tuple[str, ...]  # where the configuration scores it
-    model: bool
+    trainings: tuple[str, ...] = ()  # of a model: the weights that each of the ids tracks with
+
+    @property
+    def model(self) -> bool:
+        """Whether it is trained."""
+        return bool(self.trainings)
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,11 @@ class Tagged:
 
 def entries(run: Run, benchmark: str | None = None) -> list[Entry]:
     """Trackers, then models, the reference model last as in the paper; with `benchmark` those that it scores."""
-    found = [
-        Entry(name, run.tracker_label(name), (name,), tracker.scored, False) for name, tracker in run.trackers.items()
-    ]
+    found = [Entry(name, run.tracker_label(name), (name,), tracker.scored) for name, tracker in run.trackers.items()]
     for name in sorted(run.models, key=lambda name: name == run.analysis.reference):
         ids = tuple(f"{name}-s{seed}" for seed in run.model_seeds(name))
-        found.append(Entry(name, run.tracker_label(ids[0]), ids, run.models[name].benchmarks, True))
+        trainings = tuple(str(run.weights(identity)) for identity in ids)
+        found.append(Entry(name, run.tracker_label(ids[0]), ids, run.models[name].benchmarks, trainings))
     return [entry for entry in found if benchmark is None or benchmark in entry.benchmarks]
 
 
@@ -233,22 +237,25 @@ class Scores:
         values = np.array([score["value"] for score in scores], dtype=float)
         if len(values) == 1:
             return Estimate(float(values[0]), scores[0]["stderr"], None, 1)
-        replicates = self._replicates(metric)
+        replicates = self.replicates(metric)
         error = None if replicates is None else float(stderr(replicates.mean(0)))
         return Estimate(float(values.mean()), error, float(np.std(values, ddof=1)), len(values))
 
-    def pooled(self, metric: str, seed: int) -> dict[str, Any]:
-        """A score whose replicates vary over sequences and, where there are several, over seeds.
+    def by_training(self, metric: str) -> dict[str, float]:
+        """The metric of each training that has it; empty of what is not trained."""
+        trained = dict(zip(self.entry.ids, self.entry.trainings, strict=False))
+        files = self._holding(metric)
+        return {trained[file["tracker"]]: float(file["metrics"][metric]["value"]) for file in files if trained}
 
-        `analysis.statistics.paired` takes it as any other score; the same `seed` draws the same seeds for both sides.
-        """
-        estimate, replicates = self.estimate(metric), self._replicates(metric)
-        pooled: list[float] = []
-        if replicates is not None:
-            drawn = np.random.default_rng(seed).integers(len(replicates), size=replicates.shape)
-            pooled = np.take_along_axis(replicates, drawn, axis=0).mean(0).tolist()
-        score = {"value": estimate.value, "stderr": estimate.stderr}
-        return {**self._holding(metric)[0], "metrics": {metric: score}, "replicates": {metric: pooled}}
+    def replicates(self, metric: str) -> np.ndarray | None:
+        """(seeds, replicates), or None where a file has none, as a server's answer does."""
+        found = [file.get("replicates", {}).get(metric) for file in self._holding(metric)]
+        return np.array(found, dtype=float) if found and all(found) else None
+
+    def drawn(self, metric: str) -> tuple[object, ...]:
+        """What the replicates of a metric that is there were drawn from: those of two scores pair where it is equal."""
+        first = self._holding(metric)[0]
+        return (first["benchmark"], first.get("seed"), *first["sequences"])
 
     def by_sequence(self, metric: str) -> dict[str, float]:
         """The metric on each sequence that every seed defines it on, mean over seeds; none of a server's answer."""
@@ -278,8 +285,3 @@ class Scores:
     def _holding(self, metric: str) -> list[dict[str, Any]]:
         """The files in which the metric is defined."""
         return [file for file in self.scored if file["metrics"].get(metric, {}).get("value") is not None]
-
-    def _replicates(self, metric: str) -> np.ndarray | None:
-        """(seeds, replicates), or None where a file has none, as a server's answer does."""
-        found = [file.get("replicates", {}).get(metric) for file in self._holding(metric)]
-        return np.array(found, dtype=float) if found and all(found) else None

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import pearsonr
 from test_statistics import score, sequences, tracked
 
+from analysis.differences import Side, combined, subtract
 from analysis.evaluation import METRICS
 from analysis.pearson import correlate
 
@@ -75,3 +76,39 @@ def test_the_bootstrap_error_is_that_of_a_slow_loop(benchmark: str) -> None:
             total = sum(weights[place] * each[place] for place in chosen)
             replicates.append(total / sum(weights[place] for place in chosen))
         assert found["metrics"][metric]["stderr"] == pytest.approx(statistics.stdev(replicates), rel=0.08)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("within", [0.0, 1.0])
+def test_an_interval_over_few_trainings_covers(seeds: int, within: float) -> None:
+    """Two models of equal quality: trainings deviate by 1, the sequences move one of them by `within`."""
+    rng, times, held = np.random.default_rng(5), 1000, 0
+    for _ in range(times):
+        base, moved = rng.normal(0, within, 200), rng.normal(0, within)
+        sides = []
+        for name, shift, replicates in (("a", moved, base), ("b", 0.0, np.zeros(200))):
+            values = shift + rng.normal(0, 1, seeds)
+            trainings = {f"{name}{number}": float(value) for number, value in enumerate(values)}
+            sides.append(Side(float(values.mean()), values.mean() + replicates, ("same",), seeds, trainings))
+        difference = combined(subtract, *sides)
+        assert difference is not None
+        held += difference.low <= 0 <= difference.high
+    assert 0.925 < held / times < 0.985
+
+
+def test_variants_of_the_same_trainings_pair_one_by_one() -> None:
+    """What both share of a training's luck is no part of their difference."""
+    luck = np.array([-0.1, 0.0, 0.1])
+    replicates = np.zeros(2000)
+    sides = [
+        Side(value, value + replicates, ("same",), 3, {str(n): value + float(x) for n, x in enumerate(luck)})
+        for value in (0.5, 0.4)
+    ]
+    paired = combined(subtract, *sides)
+    assert paired is not None
+    assert (paired.low, paired.high) == pytest.approx((0.1, 0.1))
+    apart = Side(0.4, sides[1].replicates, ("same",), 3, {f"other{n}": 0.4 + float(x) for n, x in enumerate(luck)})
+    independent = combined(subtract, sides[0], apart)
+    assert independent is not None
+    # Welch: each mean has a variance of 0.01 / 3, and Student's t has four degrees of freedom.
+    assert independent.high - independent.value == pytest.approx(2.776 * np.sqrt(2 * 0.01 / 3), rel=0.03)

@@ -90,12 +90,8 @@ def benchmark(run: Run, name: str) -> dict[str, Any]:
 
 def per_sequence(score: Scores, metric: str) -> dict[str, float | None]:
     """Sequence -> mean over seeds of the metric on it alone; None where it has no value."""
-    files = score.scored
-    if not files:
-        return {}
-    table = [[file["sequences"].get(name, {}).get(metric) for file in files] for name in files[0]["sequences"]]
-    means = [None if None in values else number(sum(values) / len(values)) for values in table]
-    return dict(zip(files[0]["sequences"], means, strict=True))
+    found = score.by_sequence(metric)
+    return {name: number(found.get(name)) for name in (score.scored[0]["sequences"] if score.scored else ())}
 
 
 def sequence_metric(name: str, scores: Sequence[Scores]) -> str:
