@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -232,3 +233,25 @@ def test_a_changed_answer_of_a_server_is_read_again(finished: Path) -> None:
     assert json.loads(score.read_text())["metrics"]["AO"]["value"] == 0.75
     snakemake(finished, target, *TINY)
     assert json.loads(score.read_text())["metrics"] == json.loads(kept)["metrics"]
+
+
+def test_another_folder_of_a_benchmark_is_tracked_and_not_just_scored(finished: Path) -> None:
+    other = finished / "other"
+    shutil.copytree(finished / "data" / "mini" / "otb2015", other, dirs_exist_ok=True)
+    planned = snakemake(finished, "--dry-run", *TINY, "--config", "benchmarks={otb2015: {root: other}}")
+    assert set(re.findall(r": track otb2015 with (\S+)", planned)) == {"kcf", *(f"siamrcr-s{s}" for s in RUN.seeds)}
+    assert not re.search(r": track (?!otb2015)", planned)
+
+
+def test_raw_results_that_change_inside_their_folder_are_scored_again(finished: Path) -> None:
+    theirs = finished / "theirs"
+    theirs.mkdir()
+    for path in (finished / RUN.folder / "tracks" / "kcf" / "otb2015").glob("[!.]*.txt"):
+        shutil.copy2(path, theirs)
+    arguments = (*TINY, "--config", "trackers={theirs: {results: {otb2015: theirs}}}")
+    target = str(RUN.folder / "scores" / "theirs" / "otb2015.json")
+    snakemake(finished, target, *arguments)
+    assert "Nothing to be done" in snakemake(finished, target, *arguments)
+    path = next(path for path in theirs.iterdir() if not path.stem.endswith("_time"))
+    path.write_text(path.read_text().replace(",", " "))
+    assert "evaluate theirs on otb2015" in snakemake(finished, "--dry-run", target, *arguments)

@@ -6,6 +6,7 @@ from analysis.captions import Captions
 from siamrcr.arguments import completed
 from siamrcr.cli import whole_parser
 from siamrcr.datasets import plan, verification
+from siamrcr.files import settings_hash
 from siamrcr.hyperparameters import SPEED_ONLY
 
 FOLDER = RUN.folder
@@ -53,7 +54,11 @@ EVALUATION_CODE = [
     ),
     *collect(
         "siamrcr/{file}.py",
-        file=["bundles", "formats", "layouts", "matfile", "parsing", "ragged", "raster", "regions", "results"],
+        file=["bundles", "formats", "geometry", "layouts", "matfile", "parsing", "ragged", "raster", "regions", "results"],
+    ),
+    *collect(
+        "siamrcr/datasets/{file}.py",
+        file=["__init__", "annotations", "got10k", "lasot", "otb", "sequence", "trackingnet", "truth", "vot"],
     ),
 ]
 
@@ -169,6 +174,14 @@ def tracks(job):
     if entry and entry.results:
         return entry.results[job.benchmark]
     return FOLDER / "tracks" / job.tracker / job.benchmark / "manifest.json"
+
+
+def given(job):
+    """A folder of the user's own raw results as it is: its own date does not tell when a file in it was written to."""
+    place = Path(tracks(job))
+    if not place.is_dir():
+        return []
+    return settings_hash([[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(place.rglob("*"))])
 
 
 def shards(job):

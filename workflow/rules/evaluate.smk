@@ -13,6 +13,7 @@ rule evaluate:
     params:
         configuration=CONFIGURATION,
         settings=lambda job: evaluation_settings(job.benchmark),
+        given=given,
     message:
         "evaluate {wildcards.tracker} on {wildcards.benchmark}"
     shell:

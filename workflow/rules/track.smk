@@ -16,6 +16,7 @@ rule track_shard:
     params:
         configuration=CONFIGURATION,
         settings=lambda job: tracker_settings(job.tracker),
+        root=lambda job: str(RUN.root(job.benchmark)),
     message:
         "track {wildcards.benchmark}, part {wildcards.shard} of {wildcards.shards}, with {wildcards.tracker}"
     shell:
@@ -39,6 +40,7 @@ rule track:
     params:
         configuration=CONFIGURATION,
         settings=lambda job: tracker_settings(job.tracker),
+        root=lambda job: str(RUN.root(job.benchmark)),
     message:
         "track {wildcards.benchmark} with {wildcards.tracker}"
     shell:
@@ -59,6 +61,7 @@ rule maps:
     params:
         configuration=CONFIGURATION,
         settings=lambda job: slice_of(job.model, "network", "loss", "tracking"),
+        root=str(RUN.root(RUN.analysis.correlation_benchmark)),
         frames=RUN.analysis.correlation_frames,
         seed=RUN.analysis.seed,
     message:
@@ -103,6 +106,7 @@ rule measure:
     params:
         configuration=CONFIGURATION,
         benchmark=SPEED_BENCHMARK,
+        root=str(RUN.root(SPEED_BENCHMARK)),
         settings=lambda job: tracker_settings(job.tracker),
     message:
         "measure the speed of {wildcards.tracker}"
