@@ -1,7 +1,9 @@
 """Both container recipes install what the lock holds, from files that are there; building them needs a network."""
 
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -30,6 +32,17 @@ def test_a_recipe_copies_files_that_exist(recipe: str) -> None:
     copied = re.findall(r"^(?:COPY|   ) (\S+) (?:\./|\.|/opt/siamrcr/\S*)$", RECIPES[recipe], re.MULTILINE)
     assert {"Dockerfile": "requirements.lock", "apptainer.def": "siamrcr"}[recipe] in copied
     assert [path for path in copied if not Path(path).exists()] == []
+
+
+def test_the_image_of_apptainer_holds_all_that_its_siamrcr_reads(tmp_path: Path) -> None:
+    for name in re.findall(r"^    (\S+) /opt/siamrcr/", RECIPES["apptainer.def"], re.MULTILINE):
+        place = tmp_path / name
+        shutil.copytree(name, place) if Path(name).is_dir() else shutil.copy(name, place)
+    for verb in (["datasets"], ["table", "claims"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "siamrcr", *verb], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
