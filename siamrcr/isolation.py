@@ -33,6 +33,8 @@ from siamrcr.protocols import initial_box
 
 # Of what a tracker prints, the last bytes are kept, to say why it ended.
 KEPT = 2000
+# Seconds that the start of a process may take at least, its imports included: a limit for an answer says nothing of it.
+STARTING = 60.0
 # Linux: a signal for this process when the thread that started it is gone.
 PR_SET_PDEATHSIG = 1
 
@@ -70,8 +72,9 @@ class Isolated:
     def start(self) -> None:
         """Start the process, where none runs. Raises TrackerError where the tracker cannot be made."""
         if self._process is None:
-            self._process = _Process(self.name, self._limits)
+            self._process = process = _Process(self.name, self._limits)
             code = self._answer()
+            process.allow(self._limits.seconds)
             self.code = Path(code) if code else None
 
     def init(self, image: Image, box: ArrayLike) -> None:
@@ -104,7 +107,7 @@ class Isolated:
             assert process is not None
             fine, answer = process.connection.recv()
         except BlockingIOError:
-            why = f"no answer in {self._limits.seconds:g} s"
+            why = f"no answer in {process.seconds:g} s" if process is not None else ""
         except (EOFError, OSError):
             why = process.ending() if process is not None else ""
         else:
@@ -118,10 +121,6 @@ class Isolated:
 class _Process:
     def __init__(self, name: str, limits: Limits) -> None:
         ours, theirs = socket.socketpair()
-        whole = int(limits.seconds)
-        wait = struct.pack("ll", whole, int((limits.seconds - whole) * 1e6))
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            ours.setsockopt(socket.SOL_SOCKET, option, wait)
         memory = "" if limits.gigabytes is None else str(int(limits.gigabytes * 2**30))
         with theirs:
             self._process = subprocess.Popen(
@@ -133,11 +132,20 @@ class _Process:
                 start_new_session=True,  # Ctrl-C is for us; and all that the tracker starts ends with it
             )
         self.connection = Connection(ours.detach())
+        self.allow(max(limits.seconds, STARTING))
         self._said = bytearray()
         self._listener = threading.Thread(target=_listen, args=(self._process.stdout, self._said), daemon=True)
         self._listener.start()
         # Also where nobody asked, and before this process ends.
         self.end = weakref.finalize(self, _end, self._process, self.connection, self._listener)
+
+    def allow(self, seconds: float) -> None:
+        """Limit what the next answers may take."""
+        self.seconds, whole = seconds, int(seconds)
+        wait = struct.pack("ll", whole, int((seconds - whole) * 1e6))
+        with socket.socket(fileno=os.dup(self.connection.fileno())) as ours:
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                ours.setsockopt(socket.SOL_SOCKET, option, wait)
 
     def ending(self) -> str:
         """How the process ended, and the last it said."""
@@ -172,6 +180,7 @@ def main() -> None:
     name, handle, memory = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is told at once
     if memory:
         resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     connection = Connection(int(handle))

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 from downloads import sources_table as sources_table
+from hypothesis import HealthCheck, settings
 from server import patient_server as patient_server
 
 # A shell without job control starts what goes to the background with Ctrl-C ignored, and all its children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What an example takes depends on what else the machine does, and on what was compiled before. The same examples every
+# time: a new one that fails is for those who look for it (HYPOTHESIS_PROFILE=default), not for whom it befalls.
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """A benchmark in small: a textured square crosses a textured plane; and a run over it."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from workspace import environment
 
 from siamrcr import config, datasets, results
 from siamrcr.config import Network, Run
@@ -52,6 +55,31 @@ class Wrong(Drifting):
     def update(self, image):
         return None
 """
+
+# The command line, which is killed once another run is stored than so many, before it is listed as finished.
+KILLED = """
+import os, signal, sys
+from siamrcr.cli import main
+from siamrcr.finished import Finished
+
+add, left = Finished.add, int(sys.argv[1])
+
+def adding(self, names):
+    global left
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    add(self, names)
+
+Finished.add = adding
+main(sys.argv[2:])
+"""
+
+
+def killed(*arguments: str, after: int) -> int:
+    """Run a verb in the current folder and kill it after so many finished runs; its exit status."""
+    command = [sys.executable, "-c", KILLED, str(after), *arguments]
+    return subprocess.run(command, env=environment(), capture_output=True, check=False).returncode
 
 
 def draw(folder: Path, name: str, frames: int, seed: int) -> None:

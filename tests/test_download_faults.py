@@ -59,7 +59,7 @@ def test_a_cut_at_any_byte_ends_in_the_same_bytes(tmp_path, server, ranges):
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_process_that_is_killed_anywhere_goes_on(tmp_path, server, ranges):
-    content = hashlib.shake_256(b"long").digest(400_000)
+    content = hashlib.shake_256(b"long").digest(2_000_000)
     server.files["/a.bin"], server.ranges = content, ranges
     server.piece, server.pause = 4000, 0.002
     target = tmp_path / "a.bin"
@@ -80,21 +80,22 @@ def test_a_process_that_is_killed_anywhere_goes_on(tmp_path, server, ranges):
 
 
 def test_a_silent_server_is_left_and_asked_for_the_rest(tmp_path, server, monkeypatch):
-    monkeypatch.setattr(transfer, "TIMEOUT", 0.2)
+    monkeypatch.setattr(transfer, "TIMEOUT", 1)
     server.files["/a.bin"], server.silent_after = CONTENT, 100
     transfer.fetch([f"{server.address}/a.bin"], tmp_path / "a.bin", None, anything)
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
-    assert [asked for _, asked in server.requests] == [None, "bytes=100-", "bytes=200-"]
+    # Whatever was slow besides is asked for again.
+    assert list(dict.fromkeys(asked for _, asked in server.requests)) == [None, "bytes=100-", "bytes=200-"]
     server.silent_after = 0
     with pytest.raises(InputError, match="timed out, 5 times"):
         transfer.fetch([f"{server.address}/a.bin"], tmp_path / "b.bin", None, anything)
 
 
 def test_a_trickle_is_no_download(tmp_path, server, monkeypatch):
-    monkeypatch.setattr(transfer, "TIMEOUT", 0.3)
+    monkeypatch.setattr(transfer, "TIMEOUT", 0.6)
     server.files |= {"/a.bin": CONTENT, "/mirror/a.bin": CONTENT}
     server.piece, server.pause = 1, 0.02  # 50 bytes a second
-    with pytest.raises(InputError, match=r"only \d+ bytes in 0 s, 5 times"):
+    with pytest.raises(InputError, match=r"only \d+ bytes in \d+ s, 5 times"):
         transfer.fetch([f"{server.address}/a.bin"], tmp_path / "a.bin", None, anything)
     assert not (tmp_path / "a.bin").exists()
     assert server.sent < 300
@@ -260,10 +261,10 @@ def test_an_interrupt_waits_for_no_server(tmp_path, server):
     program += "pool.each(range(4), get, 4)"
     command = [sys.executable, "-c", program, f"{server.address}/a.bin", str(tmp_path)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    while len(server.requests) < 4:
+    while len(server.requests) < 4 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    assert process.wait(5) != 0
+    assert process.wait(30) != 0
     assert b"KeyboardInterrupt" in (process.stderr.read() if process.stderr else b"")
 
 

@@ -50,7 +50,7 @@ def test_a_signal_to_the_whole_process_group_keeps_the_checkpoint(tmp_path: Path
         while process.poll() is None and not checkpoint.exists():
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGTERM)
-        _, message = process.communicate(timeout=15)
+        _, message = process.communicate(timeout=120)
     assert process.returncode == 143, message
     assert "stopped after iteration" in message
     assert checkpoint.is_file()

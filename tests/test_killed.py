@@ -56,7 +56,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_killed_at_any_step_a_training_ends_with_the_same_bytes(data: Path, tmp_path: Path) -> None:
-    seed = int(os.environ.get("SIAMRCR_TEST_SEED", random.SystemRandom().randrange(2**32)))
+    seed = int(os.environ.get("SIAMRCR_TEST_SEED", 0))
     step = random.Random(seed).randrange(STEPS)
     print(f"SIAMRCR_TEST_SEED={seed}: killed in step {step + 1} of {STEPS}")
     settings = {"epochs": 4, "pairs_per_epoch": 100, "batch_size": 2, "workers": 1, "checkpoint_every": 7}
@@ -90,6 +90,6 @@ def test_several_processes_told_to_stop_keep_one_checkpoint_and_continue(data: P
         time.sleep(1)
         # torchrun passes on to its processes what the whole group has got already.
         os.killpg(process.pid, signal.SIGTERM)
-        _, message = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=300)
     assert message.count("stopped after iteration") == 1, message
     assert [path.name for path in models.iterdir()] == [checkpoint.name]

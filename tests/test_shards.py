@@ -1,9 +1,6 @@
 """A benchmark in parts: whose sequences are whose, and that the parts together are the whole."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from moving_square import SMALL, draw, prepared, settings, trained
-from workspace import environment
+from moving_square import SMALL, draw, killed, prepared, settings, trained
 
 from siamrcr import cli, engine, results, shards
 from siamrcr.config import Run
 from siamrcr.datasets.sequence import Sequence
 from siamrcr.files import read_json
+from siamrcr.finished import Finished
 from siamrcr.shards import Shard
 
 BENCHMARK = "otb2015"
@@ -142,21 +139,18 @@ def test_a_part_of_a_finished_benchmark_leaves_its_manifest(run: Run) -> None:
     assert not (out / results.MANIFEST).exists()
 
 
-def test_a_killed_part_resumes_to_the_digest(run: Run, tmp_path: Path) -> None:
+def test_a_killed_part_resumes_to_the_digest(run: Run) -> None:
     for number in range(4):
         draw(Path("data/real") / BENCHMARK, f"More{number}", 40, seed=10 + number)
     file = {"run": "test", "source": "real", "device": "cpu", "network": SMALL, "models": {"small": {}}, "lanes": 1}
     Path("run.yaml").write_text(yaml.safe_dump(file))
     whole = engine.track(run, "small-s0", BENCHMARK, out=Path("whole"))
-    track = [sys.executable, "-m", "siamrcr", "track", "small-s0", BENCHMARK, "--configfile", "run.yaml"]
-    track += ["--out", "out", "--shard", "1/2"]
-    with subprocess.Popen(track, env=environment(), cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None and len(list(Path("out").glob("*.value"))) < 2:
-            time.sleep(0.002)
-        os.kill(process.pid, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+    track = ["track", "small-s0", BENCHMARK, "--configfile", "run.yaml", "--out", "out", "--shard", "1/2"]
+    assert killed(*track, after=1) == -signal.SIGKILL
     assert not list(Path("out").glob(".shard-*"))
-    kept = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.txt") if "_time" not in path.name}
+    # A run is finished once it is listed, a moment after its boxes are there.
+    listed = Finished(Path("out")).known
+    kept = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.txt") if path.name in listed}
     assert 0 < len(kept) < len(Shard(1, 2).of(engine.datasets.load(BENCHMARK, run.root(BENCHMARK))))
     for number in (1, 2):
         engine.track(run, "small-s0", BENCHMARK, out=Path("out"), shard=Shard(number, 2))

@@ -71,16 +71,19 @@ def working(folder: Path) -> dict[int, list[bytes]]:
     return found
 
 
-def frozen(folder: Path, model: str, printed: Path) -> int:
-    """Wait for a training of a workspace to run, and stop it where it is: whatever comes, comes in mid-run."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+def frozen(folder: Path, printed: Path) -> dict[str, int]:
+    """Wait for each training of a workspace, and stop it where it is: whatever comes, comes in mid-run."""
+    held: dict[str, int] = {}
+    deadline = time.monotonic() + 300
+    while len(held) < len(MODELS):
         for process, words in working(folder).items():
-            if b"train" in words and model.encode() in words and b"--seed" in words:
-                os.kill(process, signal.SIGSTOP)
-                return process
-        time.sleep(0.1)
-    raise AssertionError(f"{model} is not being trained:\n{printed.read_text()}")
+            for model in set(MODELS) - held.keys():
+                if b"train" in words and model.encode() in words and b"--seed" in words:
+                    os.kill(process, signal.SIGSTOP)
+                    held[model] = process
+        assert time.monotonic() < deadline, f"only {sorted(held)} are being trained:\n{printed.read_text()}"
+        time.sleep(0.02)
+    return held
 
 
 def test_cancelled_timed_out_and_its_node_down_a_training_ends_in_the_same_bytes(
@@ -98,17 +101,19 @@ def test_cancelled_timed_out_and_its_node_down_a_training_ends_in_the_same_bytes
             through_slurm(*WEIGHTS, SCORE, *TINY), cwd=folder, env=cluster, stdout=out, stderr=out
         )
     try:
-        held = {model: frozen(folder, model, printed) for model in MODELS}
+        held = frozen(folder, printed)
         first = {model: jobs(cluster, f"rule_train_wildcards_{model}_0")[0] for model in MODELS}
         asked(cluster, "scontrol", "update", f"JobId={first['baseline'][0]}", "EndTime=now")
         asked(cluster, "scancel", first["siamrcr"][0])
         node = first["radius-3"][2]
         asked(cluster, "scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+        deadline = time.monotonic() + 300
         while Path(f"/proc/{held['radius-3']}").exists():
+            assert time.monotonic() < deadline, printed.read_text()
             time.sleep(0.1)
         asked(cluster, "scontrol", "update", f"NodeName={node}", "State=RESUME")
-        assert running.wait(timeout=300) == 0, printed.read_text()
-        assert undisturbed.wait(timeout=300) == 0, (tmp_path / "printed-alone").read_text()
+        assert running.wait(timeout=900) == 0, printed.read_text()
+        assert undisturbed.wait(timeout=900) == 0, (tmp_path / "printed-alone").read_text()
     finally:
         for process in (running, undisturbed):
             process.kill()

@@ -175,13 +175,13 @@ def test_others_at_work_are_noticed(
 
 def test_the_busy_time_of_this_process_is_not_others() -> None:
     before, spent = speed._busy(), time.process_time()
-    while time.process_time() - spent < 0.3:
+    while time.process_time() - spent < 1:
         pass
     after = speed._busy()
     assert before is not None
     assert after is not None
-    assert after[1] - before[1] == pytest.approx(0.3, abs=0.05)
-    assert after[0] - before[0] >= 0.25
+    assert after[1] - before[1] == pytest.approx(1, abs=0.15)
+    assert after[0] - before[0] >= 0.7
 
 
 def test_what_is_not_ours_is_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Self
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Seconds within which signals are one: torchrun passes on what the batch system or terminal has sent to all anyway.
-ECHO = 5
+ECHO = 10
 
 
 class Interruption:
