@@ -59,8 +59,8 @@ class Side:
 def combined(function: Callable[..., Array | float], *sides: Side) -> Difference | None:
     """A function of the sides, applied to their values and replicate by replicate; None where there is no interval.
 
-    The interval is over sequences and, where a side has several trainings, over these: they add a normal deviate to the
-    bootstrap's replicates, and Student's t for as few of them widens the whole (Welch and Satterthwaite; sequences
+    The interval is over sequences and, where a side has several trainings, over these: their variance adds to that of
+    the bootstrap's replicates, and Student's t for as few of them widens the whole (Welch and Satterthwaite; sequences
     count as many). Sides of the same trainings pair one by one, all others are independent.
 
     Raises InputError where the sides' replicates do not pair.
@@ -90,16 +90,18 @@ def _over_trainings(function: Callable[..., Array | float], sides: Sequence[Side
 
 
 def _widened(value: float, replicates: Array, trainings: Sequence[tuple[float, int]]) -> Difference:
-    between = sum(variance for variance, _ in trainings)
+    found, between = spread(value, replicates), sum(variance for variance, _ in trainings)
     if not between > 0:
-        return spread(value, replicates)
-    count = len(replicates)
-    deviates = np.random.default_rng(0).permutation(ndtri((np.arange(count) + 0.5) / count))
-    found = spread(value, replicates + np.sqrt(between) * deviates)
-    freedom = (np.nanvar(replicates, ddof=1) + between) ** 2 / sum(variance**2 / df for variance, df in trainings)
+        return found
+    error = float(np.hypot(found.stderr, np.sqrt(between)))
+    freedom = error**4 / sum(variance**2 / df for variance, df in trainings)
     share = INTERVAL[1] / 100
-    widening = float(stdtrit(freedom, share) / ndtri(share))
-    return Difference(value, found.stderr, *(value + widening * (end - value) for end in (found.low, found.high)))
+    normal, student = float(ndtri(share)), float(stdtrit(freedom, share))
+    below, above = (
+        student / normal * float(np.hypot(max(distance, 0), normal * np.sqrt(between)))
+        for distance in (value - found.low, found.high - value)
+    )
+    return Difference(value, error, value - below, value + above)
 
 
 def fewest_seeds(*sides: Side) -> int | None:

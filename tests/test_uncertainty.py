@@ -111,4 +111,4 @@ def test_variants_of_the_same_trainings_pair_one_by_one() -> None:
     independent = combined(subtract, sides[0], apart)
     assert independent is not None
     # Welch: each mean has a variance of 0.01 / 3, and Student's t has four degrees of freedom.
-    assert independent.high - independent.value == pytest.approx(2.776 * np.sqrt(2 * 0.01 / 3), rel=0.03)
+    assert independent.high - independent.value == pytest.approx(2.776 * np.sqrt(2 * 0.01 / 3), rel=1e-3)
