@@ -27,7 +27,7 @@ def chromium() -> Iterator[Any]:
     # Chromium's sandbox refuses to work for root, as in a container.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        browser = playwright.chromium.launch(executable_path=found, args=arguments, timeout=120_000)
         yield browser
         browser.close()
 

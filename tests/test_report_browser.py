@@ -135,9 +135,9 @@ def test_every_page_opens_without_a_request_or_a_complaint(mini: Opened) -> None
 def test_a_link_to_a_table_turns_to_its_page(mini: Opened) -> None:
     mini.turn("tables")
     mini.page.click("nav a[href='#table-4']")
-    assert mini.page.locator("#table-4").is_visible()
+    mini.page.locator("#table-4").wait_for(state="visible")
     mini.page.click("nav a[href='#figures']")
-    assert not mini.page.locator("#table-4").is_visible()
+    mini.page.locator("#table-4").wait_for(state="hidden")
 
 
 def test_the_leaderboard_shows_the_score_files_and_sorts_them(mini: Opened) -> None:
@@ -231,8 +231,11 @@ def test_hovering_tells_the_value(mini: Opened) -> None:
     axes, box = f"{plot}._fullLayout", mini.page.locator("#curves-plot .nsewdrag").bounding_box()
     x = mini.page.evaluate(f"{axes}.xaxis.d2p({plot}.data[{place}].x[10])")
     y = mini.page.evaluate(f"{axes}.yaxis.d2p({plot}.data[{place}].y[10])")
-    mini.page.mouse.move(box["x"] + x, box["y"] + y)
-    mini.until(f"{plot}.querySelector('.hoverlayer').textContent")
+    for nudge in range(40):  # a plot that is drawn again meanwhile forgets where the mouse is
+        mini.page.mouse.move(box["x"] + x + nudge % 2, box["y"] + y)
+        mini.page.wait_for_timeout(250)
+        if mini.page.locator("#curves-plot .hoverlayer").text_content():
+            break
     text = mini.page.locator("#curves-plot .hoverlayer").text_content()
     assert f"{curve['y'][10]:.3f} ± {curve['stderr'][10]:.3f}" in text
 

@@ -174,7 +174,7 @@ def _daemon(folder: Path, name: str, *arguments: str) -> None:
 
 
 def _wait_for_nodes(folder: Path, nodes: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     state = ""
     while time.monotonic() < deadline:
         command = [str(folder / "bin" / "sinfo"), "--noheader", "--Node", "--partition=cpu", "--format=%N %T"]
@@ -184,7 +184,7 @@ def _wait_for_nodes(folder: Path, nodes: int) -> None:
             return
         time.sleep(0.2)
     logs = "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("slurm*.log")))
-    sys.exit(f"the nodes are not ready after 30 s: {state.strip()}\n{logs}")
+    sys.exit(f"the nodes are not ready after 120 s: {state.strip()}\n{logs}")
 
 
 def _wait(done: Callable[[], bool], seconds: float) -> None:
