@@ -93,22 +93,31 @@ class Compiled(Forwarding):
     """A runtime whose functions torch.compile has written anew, once for each size of batch."""
 
     def __init__(self, runtime: Runtime) -> None:
-        from torch._inductor import config as inductor  # takes a second, for those who compile alone
-
         super().__init__(runtime)
-        # On a CPU: weights are packed once as its convolutions want them, and these also add and rectify. As an option
-        # of torch.compile it comes too late for the weights to be constants.
-        inductor.freezing = self.device.type == "cpu"
         self._exemplar = torch.compile(runtime.exemplar, dynamic=False)
         self._search = torch.compile(runtime.search, dynamic=False)
 
     def exemplar(self, images: Tensor) -> tuple[Tensor, ...]:
         """The runtime's kernels."""
+        self._freeze()
         return self._exemplar(images)
 
     def search(self, kernels: tuple[Tensor, ...], images: Tensor) -> Maps:
         """The runtime's predictions."""
+        self._freeze()
         return self._search(kernels, images)
+
+    def _freeze(self) -> None:
+        """On a CPU have weights packed once as its convolutions want them, which then also add and rectify.
+
+        Each thread has the setting for itself, and whichever comes first compiles. As an option of torch.compile it
+        would come too late for the weights to be constants.
+        """
+        if self.device.type == "cpu":
+            from torch._inductor import config as inductor  # takes a second, for those who compile alone
+
+            if not inductor.freezing:
+                inductor.freezing = True
 
 
 def opened(model: SiamRCR, device: torch.device, tracking: Tracking) -> Runtime:
