@@ -195,14 +195,14 @@ def test_a_damaged_manifest_is_written_again_without_tracking(capsys: pytest.Cap
 
 
 @pytest.mark.usefixtures("run")
-@pytest.mark.parametrize("out", ["afile", "afile/sub"])
+@pytest.mark.parametrize("out", ["taken", "taken/sub"])
 def test_results_that_would_go_into_a_file_are_refused_in_one_line(
     capsys: pytest.CaptureFixture[str], out: str
 ) -> None:
     Path("my.yaml").write_text("source: real\n")
-    Path("afile").write_text("something")
+    Path("taken").write_text("something")
     assert cli.main(["track", "static", "otb2015", "--configfile", "my.yaml", "--out", out]) == 2
-    assert capsys.readouterr().err == "siamrcr: afile: is a file, not a folder: name another\n"
+    assert capsys.readouterr().err == "siamrcr: taken: is a file, not a folder: name another\n"
 
 
 @pytest.mark.usefixtures("run")

@@ -54,7 +54,18 @@ EVALUATION_CODE = [
     ),
     *collect(
         "siamrcr/{file}.py",
-        file=["bundles", "formats", "geometry", "layouts", "matfile", "parsing", "ragged", "raster", "regions", "results"],
+        file=[
+            "bundles",
+            "formats",
+            "geometry",
+            "layouts",
+            "matfile",
+            "parsing",
+            "ragged",
+            "raster",
+            "regions",
+            "results",
+        ],
     ),
     *collect(
         "siamrcr/datasets/{file}.py",
@@ -181,7 +192,9 @@ def given(job):
     place = Path(tracks(job))
     if not place.is_dir():
         return []
-    return settings_hash([[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(place.rglob("*"))])
+    return settings_hash(
+        [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(place.rglob("*"))]
+    )
 
 
 def shards(job):
