@@ -61,7 +61,7 @@ rule maps:
     params:
         configuration=CONFIGURATION,
         settings=lambda job: slice_of(job.model, "network", "loss", "tracking"),
-        root=str(RUN.root(RUN.analysis.correlation_benchmark)),
+        root=lambda job: str(RUN.root(RUN.analysis.correlation_benchmark)),
         frames=RUN.analysis.correlation_frames,
         seed=RUN.analysis.seed,
     message:
@@ -106,7 +106,7 @@ rule measure:
     params:
         configuration=CONFIGURATION,
         benchmark=SPEED_BENCHMARK,
-        root=str(RUN.root(SPEED_BENCHMARK)),
+        root=lambda job: str(RUN.root(SPEED_BENCHMARK)),
         settings=lambda job: tracker_settings(job.tracker),
     message:
         "measure the speed of {wildcards.tracker}"
