@@ -231,11 +231,10 @@ def test_hovering_tells_the_value(mini: Opened) -> None:
     axes, box = f"{plot}._fullLayout", mini.page.locator("#curves-plot .nsewdrag").bounding_box()
     x = mini.page.evaluate(f"{axes}.xaxis.d2p({plot}.data[{place}].x[10])")
     y = mini.page.evaluate(f"{axes}.yaxis.d2p({plot}.data[{place}].y[10])")
-    for nudge in range(40):  # a plot that is drawn again meanwhile forgets where the mouse is
-        mini.page.mouse.move(box["x"] + x + nudge % 2, box["y"] + y)
-        mini.page.wait_for_timeout(250)
-        if mini.page.locator("#curves-plot .hoverlayer").text_content():
-            break
+    for nudge in (1, 0) * 5:  # a plot that is drawn again forgets where the mouse is
+        mini.page.mouse.move(box["x"] + x + nudge, box["y"] + y)
+        mini.page.wait_for_timeout(100)
+    mini.until(f"{plot}.querySelector('.hoverlayer').textContent")
     text = mini.page.locator("#curves-plot .hoverlayer").text_content()
     assert f"{curve['y'][10]:.3f} ± {curve['stderr'][10]:.3f}" in text
 
