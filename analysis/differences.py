@@ -74,7 +74,10 @@ def combined(function: Callable[..., Array | float], *sides: Side) -> Difference
     replicates = np.asarray(function(*values), dtype=float)
     if not np.isfinite(replicates).any():
         return None
-    return _widened(float(function(*(side.value for side in sides))), replicates, _over_trainings(function, sides))
+    trainings = _over_trainings(function, sides)
+    if not np.isfinite([variance for variance, _ in trainings]).all():
+        return None
+    return _widened(float(function(*(side.value for side in sides))), replicates, trainings)
 
 
 def _over_trainings(function: Callable[..., Array | float], sides: Sequence[Side]) -> list[tuple[float, int]]:
@@ -91,7 +94,7 @@ def _over_trainings(function: Callable[..., Array | float], sides: Sequence[Side
 
 def _widened(value: float, replicates: Array, trainings: Sequence[tuple[float, int]]) -> Difference:
     found, between = spread(value, replicates), sum(variance for variance, _ in trainings)
-    if not between > 0:
+    if between == 0:
         return found
     error = float(np.hypot(found.stderr, np.sqrt(between)))
     freedom = error**4 / sum(variance**2 / df for variance, df in trainings)

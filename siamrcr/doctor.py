@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from siamrcr import mapfile, results
-from siamrcr.config import DATASET, Model, Run
+from siamrcr.config import DATASET, Run
 from siamrcr.datasets import plan, transfer, verification
 from siamrcr.datasets.mini import WRITERS
 from siamrcr.errors import InputError
@@ -183,8 +183,7 @@ def _folders(run: Run) -> Iterator[Finding]:
 
 def _datasets(run: Run) -> Iterator[Finding]:
     """Which datasets are there, and whether the others can be had, with room for all of them."""
-    models = [model for name, model in run.models.items() if run.trains(name)]
-    trained = (name for model in models for name in (*model.training.datasets, *_pretrained(run, model)))
+    trained = (name for model in run.models if run.trains(model) for name in verification.trained_from(run, model))
     names = dict.fromkeys([*trained, *(DATASET[benchmark] for _, benchmark in run.jobs())])
     absent = []
     for name in names:
@@ -208,12 +207,6 @@ def _datasets(run: Run) -> Iterator[Finding]:
             yield Finding("stop", "plan", str(error).replace("\n", " "))
         else:
             yield Finding("ok", "plan", f"{', '.join(absent)} can be downloaded, and there is room for what is known")
-
-
-def _pretrained(run: Run, model: Model) -> list[str]:
-    """The dataset that has the backbone's weights, where the configuration names a file of one."""
-    path = Path(model.network.weights)
-    return [path.parent.name] if path.parent.parent == run.data / run.source else []
 
 
 def _workflow() -> Iterator[Finding]:

@@ -103,13 +103,13 @@ class Isolated:
 
     def _answer(self) -> Any:
         process = self._process
+        assert process is not None
         try:
-            assert process is not None
             fine, answer = process.connection.recv()
         except BlockingIOError:
-            why = f"no answer in {process.seconds:g} s" if process is not None else ""
+            why = f"no answer in {process.seconds:g} s"
         except (EOFError, OSError):
-            why = process.ending() if process is not None else ""
+            why = process.ending()
         else:
             if fine:
                 return answer

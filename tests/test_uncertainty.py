@@ -112,3 +112,21 @@ def test_variants_of_the_same_trainings_pair_one_by_one() -> None:
     assert independent is not None
     # Welch: each mean has a variance of 0.01 / 3, and Student's t has four degrees of freedom.
     assert independent.high - independent.value == pytest.approx(2.776 * np.sqrt(2 * 0.01 / 3), rel=1e-3)
+
+
+def test_a_training_without_a_value_leaves_no_interval() -> None:
+    """A gain over a base that is 0 in one training is none, and the interval of the others would claim too much."""
+    sides = [
+        Side(
+            float(np.mean(values)),
+            np.full(100, np.mean(values)),
+            ("same",),
+            2,
+            {f"{name}0": values[0], f"{name}1": values[1]},
+        )
+        for name, values in (("a", (0.5, 0.6)), ("b", (0.0, 0.8)))
+    ]
+    assert combined(subtract, *sides) is not None
+    assert (
+        combined(lambda a, b: np.where(np.asarray(b) == 0, np.nan, np.divide(a, np.maximum(b, 1e-9))), *sides) is None
+    )

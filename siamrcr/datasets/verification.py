@@ -47,6 +47,13 @@ class Split:
         return self.name.removeprefix(self.dataset).removeprefix("-")
 
 
+def trained_from(run: Run, model: str) -> list[str]:
+    """The datasets that a model's training reads: its training sets, and the one that holds its backbone's weights."""
+    place = Path(run.models[model].network.weights).parent
+    backbone = [place.name] if place.parent == run.data / run.source else []
+    return [*run.models[model].training.datasets, *backbone]
+
+
 def verify(run: Run, dataset: str) -> dict[str, dict[str, int]]:
     """Counts `{split: {"sequences": n, "frames": n}}` of the splits that the run needs (all where it needs none).
 

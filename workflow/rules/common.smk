@@ -165,12 +165,6 @@ for name, entry in RUN.benchmarks.items():
         must_exist(entry.annotations, f"benchmarks.{name}.annotations")
 
 
-def pretrained(model):
-    """The dataset that holds a backbone's weights, where the configuration names a file of one."""
-    path = Path(RUN.models[model].network.weights)
-    return [marker(path.parent.name)] if path.parent.parent == MARKERS else []
-
-
 def tracker_settings(tracker):
     """What of the configuration a tracker's raw results depend on."""
     if tracker in TRAINED:

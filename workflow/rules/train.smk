@@ -19,8 +19,7 @@ SPREAD = (
 
 rule train:
     input:
-        lambda job: [marker(dataset) for dataset in RUN.models[job.model].training.datasets],
-        lambda job: pretrained(job.model),
+        lambda job: [marker(dataset) for dataset in verification.trained_from(RUN, job.model)],
     output:
         weights=FOLDER / "models" / "{model}-s{seed}.safetensors",
         card=FOLDER / "models" / "{model}-s{seed}.json",
